@@ -23,6 +23,7 @@ from advisor.models.load import last_part
 from advisor.models.store import digest
 from advisor.tasks import Example, Task
 from advisor.tasks.faults import short
+from advisor.tasks.language import told_apart
 
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
@@ -325,11 +326,13 @@ def write_answers(path: Path, examples: Sequence[Example], texts: bool, earlier:
     A file that is not what the task says, as a power cut or a failing disk leaves it, is written anew.
     """
     before = _asked_before(examples, earlier)
+    languages = dict(zip((e.id for e in examples), told_apart([e.input for e in examples]), strict=False))
     rows: list[dict[str, Any]] = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in examples]
     for row, example in zip(rows, examples, strict=True):
         row |= {"input": example.input} if texts else {}
         row |= {"group": example.group} if example.group else {}
         row |= {"before": before[example.id]} if before[example.id] else {}
+        row |= {"language": language} if (language := languages.get(example.id)) else {}
     text = "".join(json.dumps(row) + "\n" for row in rows)
     try:
         there = path.read_text(encoding="utf-8")

@@ -166,6 +166,8 @@ class Answer:
         input: what was asked; empty where texts were left out, or an earlier version wrote the record.
         group: the slice that it belongs to.
         before: of a question of after a change: the id of the test example that asks the same; empty where none does.
+        language: of the input, as its ISO 639 code; empty where it is not clear, where nearly all are in one, and where
+            an earlier version wrote the record.
     """
 
     targets: tuple[str, ...]
@@ -173,6 +175,7 @@ class Answer:
     input: str = ""
     group: str = ""
     before: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

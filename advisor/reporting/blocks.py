@@ -12,6 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.reporting.interactive import Interactive
+from advisor.reporting.pictures import Picture
+from advisor.verdict.cells import Interval
+
 Medium = Literal["screen", "page"]
 Tone = Literal["", "strong", "good", "bad", "grave", "doubtful", "warning", "quiet"]
 """How a text is to be taken; colours and weights are the renderer's."""
@@ -183,6 +187,8 @@ class Column:
         left: aligned left.
         note: explains its figures, below the table.
         on: the one medium that shows it.
+        values: the cells as numbers, by which a reader can sort where a page allows it; None for what has none. A page
+            draws intervals.
     """
 
     title: tuple[str, ...]
@@ -194,6 +200,7 @@ class Column:
     left: bool = False
     note: str = ""
     on: Medium | None = None
+    values: Sequence[Interval | float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,35 +270,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A labelled point of a figure, in the units of its axes."""
-
-    x: float
-    y: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure of points and curves over a logarithmic axis.
-
-    Attributes:
-        title: the title of the horizontal axis.
-        reach: its ends, above 0.
-        ticks: places on it, rising, and what stands there.
-        curves: each as points (x, y).
-        notes: the things that are not placed, and why.
-    """
-
-    title: str
-    reach: tuple[float, float]
-    ticks: tuple[tuple[float, str], ...]
-    marks: tuple[Mark, ...]
-    curves: tuple[tuple[tuple[float, float], ...], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Only:
     """Blocks for one medium only."""
 
@@ -299,7 +277,21 @@ class Only:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Figure | Only
+Block = (
+    Heading
+    | Gap
+    | Paragraph
+    | Bullets
+    | Numbered
+    | Details
+    | Remarks
+    | Conclusion
+    | Issue
+    | Table
+    | Picture
+    | Interactive
+    | Only
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
-from advisor.reporting import figures, race, statements, tables
+from advisor.reporting import charts, figures, race, repeating, statements, tables
 from advisor.reporting.blocks import (
     Argument,
     Block,
@@ -24,9 +24,14 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.cards import differences
+from advisor.reporting.confidences import confidences
+from advisor.reporting.errors import errors
+from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
+from advisor.reporting.slices import slices
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
 from advisor.verdict.race import Race
@@ -44,11 +49,18 @@ def decision_report(decision: Decision) -> Report:
             Only("screen", (_head(decision), Gap())),
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
+            *_pictures(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *slices(decision),
+            *errors(decision),
+            *differences(decision),
+            Only("page", section("Examples", browser(decision))),
             *preferences(decision),
             *forgetting(decision),
+            *confidences(decision),
+            Only("page", section("Calibration", *charts.reliability(decision), charts.coverage(decision))),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),
@@ -103,6 +115,13 @@ def _results(decision: Decision) -> Iterator[Block]:
         yield Only("screen", (Paragraph(("No approach was recorded.",)),))
 
 
+def _pictures(decision: Decision) -> Iterator[Block]:
+    """What a page draws; a terminal has a figure of its own, and the tables."""
+    yield Only("page", section("Quality against cost", charts.against_cost(decision)))
+    yield Only("page", section("Quality against latency", charts.against_latency(decision)))
+    yield Only("page", section("Differences to the best", charts.differences(decision)))
+
+
 def _diagnosis(decision: Decision) -> Details | None:
     found = [Detail(one.name, one.meaning, figures.quality(one.estimate)) for one in decision.diagnosis]
     return Details(tuple(found)) if found else None
@@ -116,6 +135,8 @@ def _costs(decision: Decision) -> Iterator[Block]:
     if decision.break_even:
         yield Only("screen", (Heading("Break-even"),))
         yield Bullets([statements.break_even(point) for point in decision.break_even], dashed=False)
+    if explorer := cost_explorer(decision):
+        yield Only("page", (explorer,))
 
 
 def _conclusion(decision: Decision) -> Conclusion:
@@ -136,8 +157,13 @@ def _conclusion(decision: Decision) -> Conclusion:
 def _race(found: Race) -> tuple[Block, ...]:
     fates = tuple(Detail(Code(spec), fate) for spec, fate in race.entrants(found))
     promised = tuple(race.guarantee(found))
+    drawn = charts.stays(found)
     return section(
-        "Race", Paragraph(tuple(race.summary(found))), Details(fates), Paragraph(promised) if promised else None
+        "Race",
+        Paragraph(tuple(race.summary(found))),
+        Only("page", (drawn,)) if drawn else None,
+        Details(fates),
+        Paragraph(promised) if promised else None,
     )
 
 
@@ -185,6 +211,7 @@ def _method(decision: Decision) -> Iterator[str]:
 def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
     details = [
+        ("command", repeating.command(comparison)),
         ("task fingerprint", comparison.task.fingerprint),
         *_weights(comparison),
         ("embedder", comparison.model.embedder),
@@ -193,6 +220,7 @@ def _setup(decision: Decision) -> Details:
         ("settings", statements.settings(comparison.settings.items())),
         ("hardware", statements.settings(comparison.hardware.items())),
         ("versions", statements.settings(comparison.versions.items())),
+        ("prices", decision.prices),
         ("reused", statements.reused(decision)),
         ("time", statements.time_spent(decision)),
         ("share of ceiling", statements.share_of_ceiling(decision)),

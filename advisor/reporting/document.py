@@ -16,6 +16,7 @@ from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.measuring.second_models import SecondModel
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
+from advisor.reporting.slice_values import gaps_of, slices_of
 from advisor.verdict.cells import Preferring, Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
@@ -48,7 +49,8 @@ def document(decision: Decision) -> dict[str, Any]:
         "task": _task(comparison.task),
         "model": _model(comparison.model),
         "models": [{"alias": _alias(member), **_model(member.facts)} for member in comparison.models],
-        "approaches": [_approach(row) for row in decision.rows],
+        "approaches": [_approach(row) | slices_of(row, decision) for row in decision.rows],
+        "gaps": gaps_of(decision),
         "recommendation": _recommendation(decision.recommendation, chosen.model if chosen else ""),
         "diagnosis": [
             {
@@ -177,6 +179,8 @@ def _approach(row: Row) -> dict[str, object]:
         "retrieval": _retrieval(row.retrieval),
         "citations": dataclasses.asdict(row.citations) if row.citations else None,
         "abstention": dataclasses.asdict(row.abstention) if row.abstention else None,
+        "calibration": dataclasses.asdict(row.calibration) if row.calibration else None,
+        "coverage": dataclasses.asdict(row.coverage) if row.coverage else None,
         "cost_usd": dataclasses.asdict(row.cost),
         "dropped_context": row.dropped,
         "without_context": row.bare,

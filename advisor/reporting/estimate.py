@@ -181,8 +181,9 @@ def _columns(estimate: Estimate) -> list[Column]:
     def column(above: str, below: str, cell: Callable[[Option], str], rank: int = 1) -> Column:
         return Column((above, below), [cell(option) for option in estimate.options], rank=rank)
 
+    expected = [_interval(option) for option in estimate.options]
     found = [
-        column("expected", "[95 %]", lambda o: figures.quality(_interval(o)), rank=0),
+        Column(("expected", "[95 %]"), [figures.quality(one) for one in expected], values=expected),
         column("", "from", lambda o: o.expected.basis + ("*" if _few(o) else "")),
     ]
     if estimate.model:

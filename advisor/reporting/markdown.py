@@ -13,7 +13,6 @@ from advisor.reporting.blocks import (
     Conclusion,
     Detail,
     Details,
-    Figure,
     Heading,
     Issue,
     Item,
@@ -25,6 +24,7 @@ from advisor.reporting.blocks import (
     TableRow,
     Words,
 )
+from advisor.reporting.pictures import Figure, Forest, Lines, Scatter
 from advisor.reporting.plot import plot
 
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
@@ -40,8 +40,20 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
         width, color: properties of a screen, ignored here.
     """
     blocks = sorted(report.shown_on("page"), key=lambda block: not isinstance(block, Conclusion))
-    parts = [f"# {text(report.title)}", *(part for block in blocks for part in _parts(block))]
+    parts = [f"# {text(report.title)}", *_under_headings(blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _under_headings(blocks: Iterable[Block]) -> Iterator[str]:
+    """The blocks in order; a heading below which nothing stands is left out."""
+    heading = ""
+    for block in blocks:
+        for part in filter(None, _parts(block)):
+            if isinstance(block, Heading):
+                heading = part
+                continue
+            yield from filter(None, (heading, part))
+            heading = ""
 
 
 def text(words: str) -> str:
@@ -82,8 +94,16 @@ def _parts(block: Block) -> Iterator[str]:
             yield _issue(block)
         case Table():
             yield from _table(block)
+        case Scatter() | Forest():
+            yield text(block.instead)
         case Figure():
-            yield "\n".join(["```text", *plot(block), "```"])
+            yield _plotted(block)
+        case Lines(plain=Figure() as plain):
+            yield _plotted(plain)
+
+
+def _plotted(figure: Figure) -> str:
+    return "\n".join(["```text", *plot(figure), "```"])
 
 
 def _words(words: Words) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from advisor.tasks.power import SLICE
+from advisor.tasks.words import unspaced
+
 UNKNOWN = "und"
 _NO_LANGUAGE = "zxx"  # what codes and numbers are in
 _NAMES = (
@@ -60,6 +63,29 @@ def main_language(guesses: Sequence[Guess]) -> tuple[str, float]:
         return UNKNOWN, 0.0
     language, count = counts.most_common(1)[0]
     return language, count / counts.total()
+
+
+def told_apart(texts: Sequence[str]) -> list[str]:
+    """The language of each text, as its ISO 639 code and "" where it is not clear; nothing unless at least two
+    languages have enough texts to be looked at alone (`advisor.tasks.power.SLICE`).
+
+    Short texts are often taken for another language, so that one which is not the main one has to be clearly so.
+    """
+    guesses = guess(texts) if len(texts) >= 2 * SLICE else []
+    main, _ = main_language(guesses)
+    if main == UNKNOWN:
+        return []
+    told = [_clear(one, text, main) for one, text in zip(guesses, texts, strict=False)]
+    enough = [language for language, count in Counter(filter(None, told)).items() if count >= SLICE]
+    return told if len(enough) > 1 else []
+
+
+def _clear(found: Guess, text: str, main: str) -> str:
+    """The language of a text that is clearly in the main one or in another; "" else."""
+    if found.language == main:
+        return main if found.sure else ""
+    other = foreign(found, main) or (found.probability >= _FOREIGN and unspaced(text))
+    return found.language if other and found.sure else ""
 
 
 def name_of(language: str) -> str:

@@ -21,6 +21,7 @@ from advisor.verdict.costs import Measure, cheaper, known_cost, measure_for
 from advisor.verdict.decision import Row, Settling
 from advisor.verdict.optimism import optimism
 from advisor.verdict.rule import Bars, Costs
+from advisor.verdict.sample import Floats
 from advisor.verdict.statistics import Contrasts
 
 
@@ -138,13 +139,18 @@ def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, marg
 
 def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> float:
     """The optimism (winner's curse) of whichever row is chosen from `field` (`advisor.verdict.optimism`)."""
-    specs = [row.spec for row in field]
-    half = np.zeros((len(specs), len(specs)))
-    for (i, one), (j, other) in permutations(enumerate(specs), 2):
-        alone = contrasts.between(one, other).alone
-        half[i, j] = (alone.high - alone.low) / 2
-    samples = [contrasts.samples[spec] for spec in specs]
+    half = half_widths(field, contrasts)
+    samples = [contrasts.samples[row.spec] for row in field]
     return optimism(samples, Bars(half, half - margin), _costs(field, measure_for(field)))
+
+
+def half_widths(rows: Sequence[Row], contrasts: Contrasts) -> Floats:
+    """Half the widths of the intervals of all pairs, each alone; shape (rows, rows)."""
+    half = np.zeros((len(rows), len(rows)))
+    for (i, one), (j, other) in permutations(enumerate(rows), 2):
+        alone = contrasts.between(one.spec, other.spec).alone
+        half[i, j] = (alone.high - alone.low) / 2
+    return half
 
 
 def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:

@@ -81,11 +81,38 @@ CLAIMS = (
         'differ"; with what a query costs on either side, and from how many on it is cheaper in all',
     ),
     Claim(
+        "better or worse on a slice",
+        "paired on the examples of the slice, two-sided, corrected for all slices and all pairs of rows that can be "
+        "chosen: the pivot of two rows that differ, and the largest of all sign-flip tests (Westfall & Young 1993). A "
+        "training with one seed is judged as that very training",
+        f"{_LEVEL} over all slices and pairs together",
+        "approaches[].slices[].versus_best.shown, .low, .high; recommendation.against",
+        '"A is the best overall, but is shown to be worse than B in the group ..."; "in none of them is another row '
+        'shown to be better"',
+    ),
+    Claim(
+        "a gap between groups",
+        "the difference of a row's qualities in two groups, of variances with degrees of freedom of their own, "
+        "corrected for all rows and pairs of groups: the largest studentised difference by the wild bootstrap "
+        "(Wu 1986)",
+        f"{_LEVEL} over all rows and pairs of groups together",
+        "gaps[].shown, .low, .high",
+        '"A gap between groups is shown for 1 of 3 rows"',
+    ),
+    Claim(
         "the quality of the chosen approach",
         "bootstrap that repeats the choice and judges it on the examples left out (Tsamardinos et al. 2018)",
         "95 % interval",
         "recommendation.quality",
         '"Corrected for having been picked by these test examples: ..."',
+    ),
+    Claim(
+        "a calibration error is shown",
+        "the error as usually computed is above 97.5 % of those that bins drawn again give where confidences are right "
+        "(a parametric bootstrap), of this row alone",
+        f"{100 * LEVEL / 2:g} % for each row",
+        "approaches[].calibration.low",
+        '"A calibration error is shown, of each alone, of A"; "of the others it may be chance"',
     ),
     Claim(
         "dropped in a race, winner of a race",

@@ -11,8 +11,14 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
+from advisor.verdict.calibration import Calibration
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.coverage import Coverage
+from advisor.verdict.errors import ErrorKind
+from advisor.verdict.prices import Tariff
 from advisor.verdict.race import Race
+from advisor.verdict.slices import GroupGap, Slice
+from advisor.verdict.statistics import Contrasts
 
 FIT_MATTERS = 1.0
 """Seconds of fitting below which nobody asks whether they were more than they had to be."""
@@ -171,6 +177,9 @@ class Row:
             none.
         asked: other models that were asked before it was fitted.
         preferring: how often it prefers the better answer; likewise.
+        errors: what is wrong with its answers that are not fully right, the most frequent kind first.
+        calibration: how far its confidences can be believed; None where its answers have none.
+        coverage: the quality of the answers that it is surest of; None where it neither has confidences nor abstains.
     """
 
     spec: str
@@ -230,6 +239,9 @@ class Row:
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
     preferring: Preferring | None = None
+    errors: tuple[ErrorKind, ...] = ()
+    calibration: Calibration | None = None
+    coverage: Coverage | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""
@@ -341,6 +353,21 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Grounds:
+    """What a decision rests on beside its rows, for whoever asks what other limits would come to.
+
+    Attributes:
+        contrasts: of all complete approaches.
+        tariffs: what each row is paid by.
+        doubts: why the choice stays provisional whatever the limits, in sentences.
+    """
+
+    contrasts: Contrasts
+    tariffs: Mapping[str, Tariff]
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Decision:
     """A comparison judged under limits and prices.
 
@@ -349,6 +376,11 @@ class Decision:
         margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
+        slices: parts of the test set, with the quality of every row there.
+        slice_notes: what was pooled or left out there, and by what it is judged.
+        gaps: the largest difference between groups, of every row; empty where there are no two groups.
+        scores: by row the score of every test example with the first seed, in the order of `Comparison.answers`.
+        grounds: what it rests on; None where it was not judged here.
     """
 
     comparison: Comparison
@@ -360,3 +392,8 @@ class Decision:
     recommendation: Recommendation
     prices: str
     race: Race | None = None
+    slices: tuple[Slice, ...] = ()
+    slice_notes: tuple[str, ...] = ()
+    gaps: tuple[GroupGap, ...] = ()
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    grounds: Grounds | None = field(default=None, compare=False, repr=False)

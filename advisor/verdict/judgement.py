@@ -11,12 +11,13 @@ from functools import partial
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison, facts_in
 from advisor.tasks import Limits
-from advisor.tasks.power import MARGIN
+from advisor.tasks.power import COVERAGE, MARGIN
 from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
-from advisor.verdict.decision import Decision, Recommendation, Row, Versus
+from advisor.verdict.confidences import with_confidences
+from advisor.verdict.decision import Decision, Grounds, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
@@ -28,6 +29,7 @@ from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
+from advisor.verdict.slicing import with_parts
 from advisor.verdict.staleness import after_the_change
 from advisor.verdict.statistics import Contrasts
 from advisor.verdict.two_axes import across_models
@@ -40,12 +42,12 @@ def decide(
     prices: Prices | None = None,
     margin: float = MARGIN,
     today: date | None = None,
+    coverage: float = COVERAGE,
 ) -> Decision:
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
     The same records give the same decision on any machine and, but for the age of prices and for tokens that cost
-    something else from some day on, on any day. The rules of
-    the choice are those of `advisor.verdict.choice.choose`.
+    something else from some day on, on any day. The rules of the choice are those of `advisor.verdict.choice.choose`.
 
     Args:
         comparison: the recorded comparison.
@@ -53,36 +55,33 @@ def decide(
         prices: the price list; the built-in one by default.
         margin: the margin of non-inferiority by which a cheaper approach may be worse, in units of the metric.
         today: whose prices of tokens hold, and against which ages are told; the machine's date by default.
+        coverage: the share of the questions, the surest ones, of whose answers the quality is told; above 0.
 
     Raises:
-        UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
+        UserError: a limit, the margin or the coverage makes no sense, or the targets cannot be judged by the metric.
     """
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
-    prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
     told = with_preferences(comparison, with_forgetting(comparison, later.rows))
-    rows: Sequence[Row] = with_missing_partners(told)
-    tariffs = _tariffs(comparison, rows, prices, today)
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
+    rows: Sequence[Row] = with_confidences(with_missing_partners(told), comparison, judged, coverage)
+    tariffs = _tariffs(comparison, rows, prices or load_prices(), today)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows = [_admitted(row, limits) for row in rows]
-    rows, choice = _chosen(rows, contrasts, limits, margin)
+    rows, choice = _chosen([_admitted(row, limits) for row in rows], contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
-    doubts = (
-        *(provisional_because(comparison) if choice.chosen else ()),
-        *rests_on_open_limits(choice, rows, limits, again),
-    )
-    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
+    grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
+    doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
+    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *_old(tariffs, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))
-    return Decision(
+    decision = Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
@@ -91,7 +90,9 @@ def decide(
         break_even=points,
         recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
+        grounds=grounds,
     )
+    return with_parts(decision, contrasts.samples)
 
 
 def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None) -> dict[str, Tariff]:

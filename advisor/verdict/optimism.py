@@ -11,16 +11,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.rule import Bars, Costs
-from advisor.verdict.sample import Sample
+from advisor.verdict.sample import Floats, Sample
 
 RESAMPLES = 1_999
 _SEED = 20_241_130
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """The qualities of approaches on resamples of the test examples, the same for all.
+
+    Attributes:
+        inside: on the examples drawn; shape (resamples, approaches).
+        beyond: what was measured, less the quality on the examples left out; same shape.
+    """
+
+    inside: Floats
+    beyond: Floats
+
+
+def repeated(samples: Sequence[Sample]) -> Repeated | None:
+    """The qualities on resamples; None where there is nothing to pick, or a single test example."""
+    n = samples[0].n
+    if len(samples) == 1 or n == 1:
+        return None
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float32)
+    left_out = (drawn == 0).astype(np.float32)
+    kept = left_out.any(axis=1)
+    inside = np.stack([sample.reweighted(drawn[kept]).mean(axis=1) for sample in samples], axis=1)
+    outside = np.stack([sample.reweighted(left_out[kept]).mean(axis=1) for sample in samples], axis=1)
+    return Repeated(inside, np.array([sample.quality for sample in samples]) - outside)
 
 
 def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
@@ -29,17 +57,11 @@ def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
     Args:
         samples: the samples of all approaches that could be chosen, over the same test examples.
     """
-    n = samples[0].n
-    if len(samples) == 1 or n == 1:
+    found = repeated(samples)
+    if found is None:
         return 0.0
-    rng = np.random.default_rng(_SEED)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float32)
-    left_out = (drawn == 0).astype(np.float32)
-    kept = left_out.any(axis=1)
-    inside = np.stack([sample.reweighted(drawn[kept]).mean(axis=1) for sample in samples], axis=1)
-    outside = np.stack([sample.reweighted(left_out[kept]).mean(axis=1) for sample in samples], axis=1)
-    beyond = np.array([sample.quality for sample in samples]) - outside
-    picked = beyond[np.arange(len(beyond)), bars.choose(inside, costs).approach]
+    beyond = found.beyond
+    picked = beyond[np.arange(len(beyond)), bars.choose(found.inside, costs).approach]
     # Less what the examples left out lack where nothing was picked: macro F1 of fewer examples is lower by itself.
     return max(0.0, math.sqrt(2) * float(picked.mean() - beyond.mean()))
 

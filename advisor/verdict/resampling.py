@@ -49,10 +49,16 @@ def wilson(mean: float, n: int) -> Interval:
 
 
 def mean_interval(values: Floats) -> Interval:
-    """The mean of values from 0 to 1, shape (examples,), with its 95 % interval, without resampling: Wilson's where all
-    are 0 or 1, else a t interval with the pseudo-examples of the bootstrap."""
-    sample = Sample("", values[None, :])
-    return wilson(sample.quality, sample.n) if np.isin(values, (0.0, 1.0)).all() else _over_seeds(sample)
+    """The mean of values from 0 to 1, shape (examples,), with its 95 % interval, without resampling."""
+    return interval_of(Sample("", values[None, :]))
+
+
+def interval_of(sample: Sample) -> Interval:
+    """The quality of an approach with its 95 % interval, without resampling: Wilson's where the scores of one seed are
+    all 0 or 1, else a t interval with the pseudo-examples of the bootstrap."""
+    if sample.seeds == 1 and sample.counts is None and np.isin(sample.scores, (0.0, 1.0)).all():
+        return wilson(sample.quality, sample.n)
+    return _over_seeds(sample)
 
 
 class Bootstrap:
@@ -75,7 +81,7 @@ class Bootstrap:
             return macro.widened(found, sample.counts)
         if np.isin(sample.scores, (0.0, 1.0)).all():
             return wilson(sample.quality, sample.n)
-        return self._percentiles(sample.quality, self._sums(sample.means), _ends(sample), sample.n)
+        return self._percentiles(sample.quality, self._sums(sample.means), ends(sample), sample.n)
 
     def _percentiles(self, value: float, sums: Floats, ends: tuple[float, float], n: int) -> Interval:
         low_end, high_end = self._weights[:, n], self._weights[:, n + 1]
@@ -90,10 +96,10 @@ class Bootstrap:
 
 def _over_seeds(sample: Sample) -> Interval:
     """A t interval of the mean over seeds, with variance over examples and over seeds."""
-    values = np.concatenate([sample.values.mean(axis=0), _ends(sample)])
+    values = np.concatenate([sample.values.mean(axis=0), ends(sample)])
     examples = float(values.var(ddof=1)) / values.size
     if sample.counts is not None:
-        accuracy = np.concatenate([sample.means, _ends(sample)])
+        accuracy = np.concatenate([sample.means, ends(sample)])
         examples = max(examples, float(accuracy.var(ddof=1)) / accuracy.size)
     half = half_width([VariancePart(examples, sample.n + 1), seed_variance(sample)], LEVEL)
     centre = float(values.mean())
@@ -101,7 +107,7 @@ def _over_seeds(sample: Sample) -> Interval:
     return found if sample.counts is None else macro.widened(found, sample.counts)
 
 
-def _ends(sample: Sample) -> tuple[float, float]:
+def ends(sample: Sample) -> tuple[float, float]:
     """The range of possible values, at whose ends the pseudo-examples stand."""
     return (1 - full_size(1 - sample.means), full_size(sample.means))
 

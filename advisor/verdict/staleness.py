@@ -122,10 +122,16 @@ class _Judge:
         (now,) = samples(self._metric, self._now, after, labels)
         then, now = replace(then, tuned=False), replace(now, tuned=False)
         difference = pivot(now, then, p_values([(now, then)])[0]).interval(LEVEL)
-        kept, lost = difference.low > -self._margin, difference.high < 0
-        outcome: Outcome = "kept" if kept else "lost" if lost else "open"
-        loses = difference.value < -self._margin
-        return replace(found, difference=difference, paired=len(self._now), loses=loses, outcome=outcome)
+        return held_to(replace(found, difference=difference, paired=len(self._now)), self._margin)
+
+
+def held_to(after: Staleness, margin: float) -> Staleness:
+    """What a change did, judged by this margin of non-inferiority, in units of the metric."""
+    found = after.difference
+    if found is None:
+        return after
+    outcome: Outcome = "kept" if found.low > -margin else "lost" if found.high < 0 else "open"
+    return replace(after, loses=found.value < -margin, outcome=outcome)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
