@@ -56,6 +56,8 @@ class MetricFacts:
             ("asked").
         most: the largest value; infinite where there is none. The least is 0.
         parameters: by name.
+        geometric: whether examples are averaged by the mean of their logarithms, as perplexities are.
+        by_kind: whether `score` is also given the `kind` and the `labels` of the task, by name.
     """
 
     name: str
@@ -68,6 +70,8 @@ class MetricFacts:
     sort: Sort = "example"
     most: float = 1.0
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    geometric: bool = False
+    by_kind: bool = False
 
     @property
     def decides(self) -> bool:
