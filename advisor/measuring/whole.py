@@ -134,14 +134,14 @@ def self_bleu(texts: Texts, targets: Sequence[Texts]) -> NDArray[np.float64]:
 
 
 def distinct_n(texts: Texts, targets: Sequence[Texts], n: int = 2) -> float:
-    """The share of the n-grams of words, over all answers, that are different ones (Li et al. 2016)."""
+    """The share of the n-grams of words, over all answers, that are different (Li et al. 2016); NaN without any."""
     seen: set[tuple[str, ...]] = set()
     total = 0
     for text in texts:
         words = _words(text)
         total += max(0, len(words) - n + 1)
         seen.update(zip(*(words[at:] for at in range(n)), strict=False))
-    return len(seen) / total if total else 0.0
+    return len(seen) / total if total else math.nan
 
 
 @lru_cache(maxsize=16384)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from advisor.reporting import figures, statements
-from advisor.reporting.blocks import Block, Code, Column, Detail, Details, Table, TableRow, section
+from advisor.reporting.blocks import Block, Code, Column, Detail, Details, Only, Table, TableRow, section
 from advisor.tasks import facts_of
 from advisor.tasks.power import LEVEL
 from advisor.verdict import words
 from advisor.verdict.cells import Measured
 from advisor.verdict.decision import Decision, Row
 
+AT_ONCE = 3
+"""Metrics of a table on a screen."""
 _DIRECTION = {"higher": "", "lower": "lower is better", "neither": "neither is better"}
 
 
@@ -23,18 +25,27 @@ def measures(decision: Decision) -> tuple[Block, ...]:
     known = [name for name in names if any(name in row.metrics for row in rows)]
     if not known or not rows:
         return ()
-    keys = statements.numbers(decision)
-    columns = tuple(_column(name, rows) for name in known)
-    table = Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in rows), columns)
-    return section("Further metrics", table, _beside(rows, known), _about(known))
+    columns = [column for name in known for column in _columns(name, rows)]
+    heads = tuple(TableRow(Code(row.spec), statements.numbers(decision).get(row.spec, "")) for row in rows)
+    several = range(0, len(columns), AT_ONCE)
+    narrow = tuple(Table(heads, tuple(columns[start : start + AT_ONCE])) for start in several)
+    shown = (Only("screen", narrow), Only("page", (Table(heads, tuple(columns)),)))
+    return section("Further metrics", *shown, _about(known))
 
 
-def _column(name: str, rows: Sequence[Row]) -> Column:
+def _columns(name: str, rows: Sequence[Row]) -> Iterator[Column]:
+    """The metric, and where there is one its figure of all answers together."""
     found = [row.metrics.get(name) for row in rows]
     title = (words.metric(name), _DIRECTION[facts_of(name).better])
-    cells = [_cell(one) if one else figures.UNKNOWN for one in found]
-    short = [figures.decimals(one.value) if one else figures.UNKNOWN for one in found]
-    return Column(title, cells, ", ".join(filter(None, title)), short, left=True)
+    yield _column(title, [_cell(one) if one else figures.UNKNOWN for one in found])
+    if any(one and one.corpus for one in found):
+        whole = [one.corpus if one else None for one in found]
+        cells = [_span(one.value, one.low, one.high) if one else figures.UNKNOWN for one in whole]
+        yield _column((words.metric(name), "of all together"), cells)
+
+
+def _column(title: tuple[str, str], cells: Sequence[str]) -> Column:
+    return Column(title, cells, ", ".join(filter(None, title)), left=True)
 
 
 def _cell(found: Measured) -> str:
@@ -44,17 +55,6 @@ def _cell(found: Measured) -> str:
 
 def _span(value: float, low: float, high: float) -> str:
     return f"{figures.decimals(value)} [{figures.decimals(low)}, {figures.decimals(high)}]"
-
-
-def _beside(rows: Sequence[Row], known: Sequence[str]) -> Details | None:
-    """Figures of all answers together of metrics that are means over examples."""
-    found = [
-        Detail(Code(row.spec), f"{words.metric(name)} of all answers together {_span(c.value, c.low, c.high)}")
-        for row in rows
-        for name in known
-        if (one := row.metrics.get(name)) and (c := one.corpus)
-    ]
-    return Details(tuple(found)) if found else None
 
 
 def _about(known: Sequence[str]) -> Details:

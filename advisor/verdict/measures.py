@@ -1,11 +1,11 @@
 """What each row comes to by every metric that was asked for: the task's own, and those beside it, which decide nothing.
 
-A metric of which more is better, from 0 to 1, gets the interval that quality gets (`resampling.py`). Any other mean
-over examples gets a t interval over those that have a value (of logarithms, where the mean is geometric). A figure of
-all answers together that is made of sums over them (BLEU, chrF, lengths) is bootstrapped by percentiles, as is usual
-for BLEU (Koehn 2004). One that counts what is alike among answers is not, since a resample draws answers twice and
-would change it by that alone: distinct n-grams, and measures of other packages, get a delete-a-group jackknife (Kott
-2001), and self-BLEU a t interval over the answers, each held against the others as they are.
+A mean over examples of values from 0 to 1 gets the interval that quality gets, Wilson's where it is a share
+(`resampling.py`); any other mean a t interval over those that have a value, of logarithms where it is geometric. A
+figure of all answers together that is made of sums over them (BLEU, chrF, lengths) is bootstrapped by percentiles, as
+is usual for BLEU (Koehn 2004). One that counts what is alike among answers is not, since a resample draws answers twice
+and would change it by that alone: distinct n-grams, and measures of other packages, get a delete-a-group jackknife
+(Kott 2001), and self-BLEU a t interval over the answers, each held against the others as they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict.cells import Interval, Measured
 from advisor.verdict.decision import Row
 from advisor.verdict.paired import rounded
-from advisor.verdict.resampling import Bootstrap
+from advisor.verdict.resampling import Bootstrap, mean_interval
 from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Floats, Sample, samples
 
@@ -107,11 +107,21 @@ def _any(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Measured |
         values = np.stack([example_scores(metric, run, comparison.answers, comparison.task) for run in runs])
         present = ~np.isnan(values).all(axis=0)
         known = int(present.sum())
-        found = _of_means(values[:, present], facts) if known else None
+        found = _of_values(values[:, present], facts, any(run.drawn for run in runs)) if known else None
     missing = len(comparison.answers) - known
     if found is None:
         return None
     return Measured(found.value, found.low, found.high, known, facts.better, missing)
+
+
+def _of_values(values: Floats, facts: MetricFacts, tuned: bool) -> Interval:
+    """The mean of values, shape (seeds, examples); of shares and all that lies between 0 and 1 as of qualities."""
+    if facts.most != 1 or np.isnan(values).any():
+        return _of_means(values, facts)
+    if len(values) == 1:
+        return mean_interval(values[0])
+    sample = Sample("", values, tuned=tuned)
+    return Bootstrap([sample]).interval(sample)
 
 
 def _of_means(values: Floats, facts: MetricFacts) -> Interval:
@@ -180,5 +190,9 @@ def _by_groups(
     without = np.array(
         [fmean(corpus([each[i] for i in kept], [targets[i] for i in kept]) for each in texts) for kept in left]
     )
+    without = without[np.isfinite(without)]
+    groups = len(without)
+    if groups < 2:
+        return rounded(value, value, value)
     variance = (groups - 1) / groups * float(((without - without.mean()) ** 2).sum())
     return _around(value, VariancePart(variance, groups - 1), values, most)
