@@ -97,10 +97,10 @@ class BertScore:
 def _matched(own: Any, target: Any) -> float:
     if not len(own) or not len(target):
         return float(len(own) == len(target))
-    near = own @ target.T
+    near = np.maximum(own @ target.T, 0.0)  # as where the tokens around a text are masked, whose products are 0
     precision, recall = float(near.max(axis=1).mean()), float(near.max(axis=0).mean())
     both = precision + recall
-    return min(1.0, max(0.0, 2 * precision * recall / both)) if both > 0 else 0.0
+    return min(1.0, 2 * precision * recall / both) if both else 0.0
 
 
 @dataclass(frozen=True)
