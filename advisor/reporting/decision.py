@@ -29,6 +29,7 @@ from advisor.reporting.confidences import confidences
 from advisor.reporting.errors import errors
 from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
+from advisor.reporting.measures import measures
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
 from advisor.reporting.slices import slices
@@ -51,6 +52,7 @@ def decision_report(decision: Decision) -> Report:
             *_results(decision),
             *_pictures(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
+            *measures(decision),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
             *slices(decision),

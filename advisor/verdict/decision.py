@@ -12,7 +12,7 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.calibration import Calibration
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
 from advisor.verdict.coverage import Coverage
 from advisor.verdict.errors import ErrorKind
 from advisor.verdict.prices import Tariff
@@ -180,6 +180,7 @@ class Row:
         errors: what is wrong with its answers that are not fully right, the most frequent kind first.
         calibration: how far its confidences can be believed; None where its answers have none.
         coverage: the quality of the answers that it is surest of; None where it neither has confidences nor abstains.
+        metrics: by spec, the metric of the task and those beside it, as far as they were measured.
     """
 
     spec: str
@@ -242,6 +243,7 @@ class Row:
     errors: tuple[ErrorKind, ...] = ()
     calibration: Calibration | None = None
     coverage: Coverage | None = None
+    metrics: Mapping[str, Measured] = field(default_factory=dict)
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

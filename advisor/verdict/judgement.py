@@ -22,6 +22,7 @@ from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.limits import open_limits, rests_on_open_limits
+from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
 from advisor.verdict.other_tasks import with_missing_partners
 from advisor.verdict.preferred import not_weighed, with_preferences
@@ -70,14 +71,15 @@ def decide(
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows, choice = _chosen([_admitted(row, limits) for row in rows], contrasts, limits, margin)
+    rows = with_metrics(comparison, [_admitted(row, limits) for row in rows])
+    rows, choice = _chosen(rows, contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
     grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
     doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
     unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *_old(tariffs, today))
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *not_scored(comparison))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))

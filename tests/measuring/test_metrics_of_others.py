@@ -149,3 +149,26 @@ def test_what_is_no_metric_is_a_fault_that_says_so(install: Install, in_process:
     said = in_process(asked())
     assert REGISTERED[where] in said
     assert "task.toml" in said
+
+
+def test_a_measure_of_all_answers_with_a_parameter_stands_beside_the_metric(
+    install: Install, in_process: Script
+) -> None:
+    code = (
+        "from advisor.tasks import Metric, Parameter\n"
+        "def longest(answers, targets, least):\n    return float(max(max(map(len, answers)), least))\n"
+        "W = Metric(name='longest', measures='x', sort='set', corpus=longest, better='neither', most=1e9,\n"
+        "           parameters={'least': Parameter(0, 'at least', least=0)})\n"
+    )
+    install("shared", code, {"longest": "shared:W"}, group="advisor.metrics")
+    said = in_process(
+        "from advisor.measuring.metrics import metric_of\n"
+        "from advisor.tasks import check_metric\n"
+        "from advisor.errors import UserError\n"
+        "spec = check_metric('longest:least=7', 'qa', beside=True)\n"
+        "print(spec, metric_of(spec).corpus(['abc'], [['a']]))\n"
+        "print(metric_of('longest').corpus(['abc'], [['a']]))\n"
+        "try:\n    check_metric('longest', 'qa')\nexcept UserError as error:\n    print(error.what)\n"
+    )
+    assert said.splitlines()[:2] == ["longest:least=7 7.0", "3.0"]
+    assert "describes all answers together" in said
