@@ -112,7 +112,8 @@ def coverage(decision: Decision) -> Lines | None:
     )
     if not any(len(trace.points) > 1 for trace in traces):
         return None
-    y = linear_axis(words.metric(decision.comparison.task.metric), [v.value for t in traces for _, v in t.points])
+    metric = words.metric_of_answers(decision.comparison.task.metric)
+    y = linear_axis(metric, [v.value for t in traces for _, v in t.points])
     note = "From left to right answers of less confidence come in. A single point: the row has no confidences."
     return Lines(
         "Quality at coverage", share_axis("share of the questions that are answered"), y, traces, notes=(note,)

@@ -49,6 +49,11 @@ def metric(name: str) -> str:
     return f"{_METRICS.get(base, base)} ({values})" if colon else _METRICS.get(name, name)
 
 
+def metric_of_answers(name: str) -> str:
+    """What single answers are scored by, as people write it: of macro F1 whether they are right."""
+    return metric("accuracy" if name == "macro_f1" else name)
+
+
 def constant_answer(kind: str) -> str:
     """The name of what the control `majority` always gives, for tasks of this kind."""
     return "the majority class" if kind == "classification" else "the most frequent answer"

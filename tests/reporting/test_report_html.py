@@ -203,6 +203,7 @@ def test_calibration_is_drawn_for_each_row_that_has_confidences(full: Decision) 
     assert "Reliability of rag:k=3" in titles and "Quality at coverage" in titles
     said = [desc.text for desc in page.all("desc")]
     assert "rag:k=3: 0.350 [0.35, 0.35] at 0.4, 0.950 [0.95, 0.95] at 0.9." in said
+    assert report(replace(full, rows=tuple(rows)), "markdown").count("## Calibration") == 1
 
 
 def test_a_race_is_drawn_by_how_long_each_stayed(full: Decision) -> None:
