@@ -12,6 +12,8 @@ from advisor.measuring.preferred import PreferenceMeasurement, lacks_pairs
 from advisor.measuring.progress import Progress
 from advisor.measuring.recall import FORGETTING
 from advisor.measuring.records import PREFERRED, Run
+from advisor.measuring.scored import SCORED
+from advisor.measuring.scoring import ScoredMeasurement, lacks_scores
 from advisor.models import LanguageModel
 from advisor.tasks import Task
 
@@ -23,7 +25,8 @@ def lacks_further(before: Run, assignment: Assignment, task: Task | None) -> boo
         task: whose change it has to have been measured after; None where that is not asked for.
     """
     changed = task is not None and lacks_change(before, task)
-    return changed or lacks_pairs(before, assignment) or lacks_forgetting(before, assignment.yardsticks)
+    lacks = lacks_pairs(before, assignment) or lacks_scores(before, assignment)
+    return changed or lacks or lacks_forgetting(before, assignment.yardsticks)
 
 
 class FurtherMeasurement:
@@ -35,12 +38,14 @@ class FurtherMeasurement:
         self.doing = PREDICT
         self._change = ChangeMeasurement(assignment, task, model, progress)
         self._pairs = PreferenceMeasurement(assignment, task, progress)
+        self._scores = ScoredMeasurement(assignment, task, model, progress)
         self._forgetting = ForgettingMeasurement(assignment, model, progress)
 
     def go(self, predictor: Predictor) -> None:
         """Measure what the run as it is recorded lacks."""
         assignment = self.assignment
-        run = read_run(assignment.path) if self.task.test_after or assignment.pairs or assignment.yardsticks else None
+        asked = self.task.test_after or assignment.pairs or assignment.metrics or assignment.yardsticks
+        run = read_run(assignment.path) if asked else None
         if run is None:
             return
         if lacks_change(run, self.task):
@@ -49,6 +54,9 @@ class FurtherMeasurement:
         if lacks_pairs(run, assignment):
             self.doing = PREFERRED
             self._pairs.go(predictor, run)
+        if lacks_scores(run, assignment):
+            self.doing = SCORED
+            self._scores.go(predictor, run)
         if lacks_forgetting(run, assignment.yardsticks):
             self.doing = FORGETTING
             self._forgetting.go(predictor, run)
@@ -57,4 +65,5 @@ class FurtherMeasurement:
         """Record why nothing can be measured of what is asked for."""
         self._change.give_up(before, why)
         self._pairs.give_up(before, why)
+        self._scores.go(None, before)  # not all of them need what was fitted
         self._forgetting.give_up(before, why)

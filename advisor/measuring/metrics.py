@@ -7,24 +7,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.errors import UserError
+from advisor.measuring import validity
 from advisor.measuring.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
 from advisor.measuring.confusion import Confusion
+from advisor.measuring.failings import format_failures, refusals
 from advisor.measuring.json_values import json_value, leaves, shared
-from advisor.tasks import UNANSWERABLE, Metric, release_of
+from advisor.measuring.numeric import numeric
+from advisor.measuring.records import TaskFacts
+from advisor.measuring.whole import EACH, WHOLES, distinct_n, sentence_bleu, sentence_chrf
+from advisor.tasks import UNANSWERABLE, Metric, parse_metric, release_of
 from advisor.tasks.faults import quoted, short
-from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
-from advisor.tasks.metrics import BUILT_IN, other_metric
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.chrf import CHRF
+from advisor.tasks.forms import answer_tokens, is_sign, normalised, unicode_form
+from advisor.tasks.metric_facts import Value
+from advisor.tasks.metric_list import BUILT_IN
+from advisor.tasks.metrics import other_metric
 
 
 def score(metric: str, text: str, targets: Sequence[str]) -> float:
@@ -33,18 +37,34 @@ def score(metric: str, text: str, targets: Sequence[str]) -> float:
     `macro_f1` has no value for a single example; its per-example value is the accuracy.
 
     Args:
-        metric: the name of one that is built in or installed (`advisor.tasks.metric_names`).
+        metric: the spec of one that is built in or installed (`advisor.tasks.metric_names`), and decides.
         text: the answer as the approach gave it.
         targets: all acceptable answers, at least one; the best match counts.
 
     Raises:
-        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list; or
-            the metric of another package fails, or gives anything but a number from 0 to 1.
+        UserError: the metric is unknown or cannot be told from texts, there is no target, or a target of `json_f1` is
+            no JSON object or list; or the metric of another package fails, or gives anything but a number from 0 to 1.
     """
-    judge = metric_of(metric)
+    return value(metric, text, targets) or 0.0
+
+
+def value(metric: str, text: str, targets: Sequence[str], task: TaskFacts | None = None) -> float | None:
+    """The same of any metric by which every example has a value: from 0 to its `most`, None where it has none.
+
+    Args:
+        task: which is needed by metrics that go by its kind.
+    """
+    found = metric_of(metric)
+    judge = found.score
+    if judge is not None and found.by_kind:
+        judge = partial(judge, kind=task.kind, labels=task.labels) if task else None
+    if judge is None:
+        raise UserError(
+            f"{quoted(metric)} cannot be told from one answer and its targets alone", "name another metric here"
+        )
     if not targets:
         raise UserError("an example without any target cannot be judged", 'give each line a "target"')
-    return judge.score(text, targets)
+    return judge(text, targets)
 
 
 def scores(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -82,8 +102,18 @@ def _accuracy(text: str, targets: Sequence[str]) -> float:
     return float(unicode_form(text) in map(unicode_form, targets))
 
 
-def _exact_match(text: str, targets: Sequence[str]) -> float:
-    return float(answer_tokens(text) in map(answer_tokens, targets))
+def _exact_match(text: str, targets: Sequence[str], normalise: str = "answer") -> float:
+    form = _FORMS[normalise]
+    return float(form(text) in map(form, targets))
+
+
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    "answer": answer_tokens,
+    "none": str,
+    "unicode": unicode_form,
+    "case": normalised,
+    "squad": squad_form,
+}
 
 
 def _token_f1(text: str, targets: Sequence[str]) -> float:
@@ -131,28 +161,26 @@ def _rouge_l(text: str, targets: Sequence[str]) -> float:
     return max(_in_order(words, rouge_words(target)) for target in targets)
 
 
+def _rouge_n(text: str, targets: Sequence[str], n: int) -> float:
+    """F1 of n-grams of words (Lin 2004), those of `rouge_words`; of texts that have none, whether they are the same."""
+    words = rouge_words(text)
+    return max(_ngrams_shared(words, rouge_words(target), n) for target in targets)
+
+
+def _ngrams_shared(found: Sequence[str], wanted: Sequence[str], n: int) -> float:
+    if len(found) < n and len(wanted) < n:
+        return float(tuple(found) == tuple(wanted))
+    return overlap(*(list(zip(*(words[at:] for at in range(n)), strict=False)) for words in (found, wanted)))
+
+
+def _mean_of(name: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+    return float(EACH[name](texts, targets).mean())
+
+
 def _in_order(found: Sequence[str], wanted: Sequence[str]) -> float:
     if not found or not wanted:
         return float(not found and not wanted)
     return 2 * longest_common(wanted, found) / (len(found) + len(wanted))
-
-
-def _chrf(text: str, targets: Sequence[str]) -> float:
-    """F2 of character n-grams (Popović 2015) by sacrebleu, of the texts in one Unicode form."""
-    return (
-        float(_chrf_scorer().sentence_score(unicode_form(text), [unicode_form(target) for target in targets]).score)
-        / 100
-    )
-
-
-def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
-    """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
-
-    The quality is the mean over the answers instead, of which differences can be tested.
-    """
-    most = max(map(len, targets))
-    streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]
-    return float(_chrf_scorer().corpus_score([unicode_form(text) for text in texts], streams).score) / 100
 
 
 def _code_exact(text: str, targets: Sequence[str]) -> float:
@@ -193,15 +221,7 @@ def _target_value(target: str) -> Any:
     return value
 
 
-@cache
-def _chrf_scorer() -> CHRF:
-    # Imported on first use: only one metric needs it.
-    from sacrebleu.metrics.chrf import CHRF
-
-    return CHRF()
-
-
-_JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+_JUDGES: Mapping[str, Callable[..., float]] = {
     "accuracy": _accuracy,
     "macro_f1": _accuracy,
     "exact_match": _exact_match,
@@ -209,46 +229,87 @@ _JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "squad_em": _squad_em,
     "squad_f1": _squad_f1,
     "rouge_l": _rouge_l,
-    "chrf": _chrf,
+    "rouge_1": partial(_rouge_n, n=1),
+    "rouge_2": partial(_rouge_n, n=2),
+    "chrf": sentence_chrf,
+    "bleu": sentence_bleu,
+    "numeric": numeric,
     "code_exact": _code_exact,
     "code_f1": _code_f1,
     "json_f1": _json_f1,
+    "json_valid": validity.json_valid,
+    "json_exact": validity.json_exact,
+    "python_valid": validity.python_valid,
+    "python_exact": validity.python_exact,
+    "sql_valid": validity.sql_valid,
+    "sql_exact": validity.sql_exact,
+    "refusals": refusals,
+    "format_failures": format_failures,
 }
-_CORPUS = {"chrf": corpus_chrf}
+_CORPUS: Mapping[str, Callable[..., float]] = {
+    "distinct_n": distinct_n,
+    **{name: whole.of for name, whole in WHOLES.items()},
+    **{name: partial(_mean_of, name) for name in EACH},
+}
+_FIX_IT = "fix or uninstall it, or name another metric"
 
 
 @cache
-def metric_of(name: str) -> Metric:
-    """The metric of that name, built in or of another package; what the latter gives is checked.
+def metric_of(spec: str) -> Metric:
+    """The metric that a spec names, built in or of another package, with its parameters bound; what the latter gives is
+    checked. One that asks a model has neither function: what it gave stands in the record of a run.
 
     Raises:
-        UserError: as in `advisor.tasks.metrics.other_metric`.
+        UserError: as in `advisor.tasks.parse_metric`.
     """
-    facts = BUILT_IN.get(name)
-    if facts is not None:
-        return Metric(**vars(facts), score=_JUDGES[name], corpus=_CORPUS.get(name))
+    named = parse_metric(spec)
+    name = named.facts.name
+    if name in BUILT_IN:
+        own = _bound(_JUDGES.get(name), named.values), _bound(_CORPUS.get(name), named.values)
+        return Metric(**vars(named.facts), score=own[0], corpus=own[1])
     found = other_metric(name)
-    score, corpus = found.score, found.corpus
-    return replace(
-        found,
-        score=lambda text, targets: _checked(name, lambda: score(text, targets), f"the answer {quoted(text)}"),
-        corpus=corpus and (lambda texts, targets: _checked(name, lambda: corpus(texts, targets), "all answers")),
-    )
+    score, corpus = _bound(found.score, named.values), _bound(found.corpus, named.values)
+    judge, whole = _Checked(found, score), _Checked(found, corpus)
+    return replace(found, score=score and judge.of_one, corpus=corpus and whole.of_all)
 
 
-def _checked(name: str, judge: Callable[[], object], what: str) -> float:
-    """What another package's metric gives, as a number from 0 to 1.
+def _bound(function: Callable[..., Any] | None, values: Mapping[str, Value]) -> Callable[..., Any] | None:
+    return partial(function, **values) if function is not None and values else function
 
-    Raises:
-        UserError: it fails, or gives anything else.
-    """
-    called, hint = f'the metric "{name}" of {release_of(name)}', "fix or uninstall it, or name another metric"
-    try:
-        value = judge()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{called} fails on {what}: {type(error).__name__}: {error}", hint) from error
-    if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= 1:
-        raise UserError(f"{called} gives {short(repr(value))} for {what}, not a number from 0 to 1", hint)
-    return float(value)
+
+@dataclass(frozen=True)
+class _Checked:
+    """A function of another package's metric, of which it is checked what it gives."""
+
+    metric: Metric
+    function: Callable[..., object] | None
+
+    def of_one(self, text: str, targets: Sequence[str]) -> float | None:
+        """The value of one answer."""
+        what = f"the answer {quoted(text)}"
+        value = self._called(what, text, targets)
+        return None if value is None and not self.metric.decides else self._number(value, what)
+
+    def of_all(self, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+        """The value of all answers."""
+        return self._number(self._called("all answers", texts, targets), "all answers")
+
+    def _called(self, what: str, *given: object) -> object:
+        assert self.function is not None
+        try:
+            return self.function(*given)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self._name} fails on {what}: {type(error).__name__}: {error}", _FIX_IT) from error
+
+    def _number(self, value: object, what: str) -> float:
+        most = self.metric.most
+        if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= most:
+            range = "a number from 0 to 1" if most == 1 else f"a number from 0 to {most:g}"
+            raise UserError(f"{self._name} gives {short(repr(value))} for {what}, not {range}", _FIX_IT)
+        return float(value)
+
+    @property
+    def _name(self) -> str:
+        return f'the metric "{self.metric.name}" of {release_of(self.metric.name)}'

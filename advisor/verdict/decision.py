@@ -11,7 +11,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
 from advisor.verdict.errors import ErrorKind
 from advisor.verdict.race import Race
 from advisor.verdict.slices import GroupGap, Slice
@@ -173,6 +173,7 @@ class Row:
             none.
         asked: other models that were asked before it was fitted.
         preferring: how often it prefers the better answer; likewise.
+        metrics: by spec, the metric of the task and those beside it, as far as they were measured.
         errors: what is wrong with its answers that are not fully right, the most frequent kind first.
     """
 
@@ -233,6 +234,7 @@ class Row:
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
     preferring: Preferring | None = None
+    metrics: Mapping[str, Measured] = field(default_factory=dict)
     errors: tuple[ErrorKind, ...] = ()
 
     def is_busy(self, *steps: str) -> bool:

@@ -22,12 +22,31 @@ _METRICS = {
     "code_exact": "exact match of code",
     "code_f1": "token F1 of code",
     "json_f1": "JSON F1",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "bleu": "BLEU",
+    "numeric": "right number",
+    "json_valid": "valid JSON",
+    "json_exact": "equal JSON",
+    "python_valid": "valid Python",
+    "python_exact": "equal Python",
+    "sql_valid": "valid SQL",
+    "sql_exact": "equal SQL",
+    "embedding_similarity": "embedding similarity",
+    "bertscore": "BERTScore by the embedder",
+    "reference_perplexity": "perplexity of the reference",
+    "distinct_n": "distinct n-grams",
+    "self_bleu": "self-BLEU",
+    "length_ratio": "length ratio",
+    "refusals": "refusals",
+    "format_failures": "format failures",
 }
 
 
 def metric(name: str) -> str:
     """The metric as people write it."""
-    return _METRICS.get(name, name)
+    base, colon, values = name.partition(":")
+    return f"{_METRICS.get(base, base)} ({values})" if colon else _METRICS.get(name, name)
 
 
 def constant_answer(kind: str) -> str:
