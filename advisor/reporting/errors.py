@@ -100,7 +100,8 @@ def _meaning(rows: Sequence[Row]) -> Iterator[str]:
 
 _ORDER = (
     "Shares of all test examples with 95 % intervals. A retrieval miss is a question with known evidence of which "
-    "nothing reached the prompt; a format failure an answer that is empty, no label or no JSON, as the task has it."
+    "nothing reached the prompt; a format failure an answer that is empty, no label, no JSON or a loop of words, as "
+    "the task has it."
 )
 
 

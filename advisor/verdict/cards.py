@@ -78,11 +78,11 @@ def cards(comparison: Comparison, known: Mapping[str, Sequence[float]] | None = 
     Args:
         known: the scores of each row's first seed, where they were computed already (`Decision.scores`).
     """
-    runs = _first_seeds(complete_runs(comparison))
+    metric, runs = comparison.task.metric, _first_seeds(complete_runs(comparison))
     if not runs:
         return ()
     if known is None:
-        known = {one.spec: one.scores[0] for one in samples(comparison.task.metric, comparison.answers, runs)}
+        known = {one.spec: one.scores[0] for one in samples(metric, comparison.answers, runs)}
     scores = np.array([known[run.spec] for run in runs])
     choosable = [place for place, run in enumerate(runs) if not run.control]
     spread = np.round(scores[choosable if len(choosable) > 1 else slice(None)].std(axis=0), _DIGITS)
@@ -92,7 +92,7 @@ def cards(comparison: Comparison, known: Mapping[str, Sequence[float]] | None = 
     for at in np.argsort(-spread, kind="stable"):
         wanted = comparison.answers[ids[at]]
         answers = {
-            run.spec: _answer(predictions[ids[at]], wanted, float(scores[place, at]))
+            run.spec: _answer(predictions[ids[at]], wanted, _known(run, metric, ids[at], float(scores[place, at])))
             for place, (run, predictions) in enumerate(zip(runs, by_id, strict=True))
         }
         found.append(Card(ids[at], wanted.input, wanted.targets, wanted.group, answers, float(spread[at])))
@@ -103,7 +103,12 @@ def _first_seeds(runs: Sequence[Run]) -> list[Run]:
     return list({run.spec: run for run in reversed(runs)}.values())[::-1]
 
 
-def _answer(prediction: PredictionRecord, wanted: Answer, score: float) -> CardAnswer:
+def _known(run: Run, metric: str, key: str, score: float) -> float | None:
+    """The score of an answer; None where a model was asked for it and gave none, which counts as not right."""
+    return None if metric in run.scored and run.scored[metric].values.get(key) is None else score
+
+
+def _answer(prediction: PredictionRecord, wanted: Answer, score: float | None) -> CardAnswer:
     return CardAnswer(
         text=prediction.text,
         score=score,

@@ -3,7 +3,7 @@
 An answer is of the first kind that applies:
 
 1. no answer: asking failed;
-2. format failure: it is in no form that the task can use (`advisor.measuring.malformed`);
+2. format failure: it is in no form that the task can use (`advisor.measuring.failings`);
 3. answered the unanswerable;
 4. retrieval miss: none of the documents known to hold the answer was among what reached the prompt;
 5. abstained wrongly: the question can be answered, and was said not to be;
@@ -18,13 +18,13 @@ below are errors; where it is not, all that are not right are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.measuring.malformed import is_malformed
+from advisor.measuring.failings import format_failures
 from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.records import Answer, Comparison, Run
-from advisor.tasks.forms import unicode_form
+from advisor.tasks.forms import is_blank, unicode_form
 from advisor.verdict.cells import Interval
 from advisor.verdict.resampling import wilson
 from advisor.verdict.sample import Sample
@@ -71,7 +71,7 @@ def errors(comparison: Comparison, runs: Sequence[Run], sample: Sample) -> tuple
         sample: its answers, scored, with the seeds in the same order.
     """
     answers, kind = comparison.answers, comparison.task.kind
-    labels = {unicode_form(label) for label in comparison.task.labels}
+    labels = comparison.task.labels
     found, pairs = Counter[str](), Counter[tuple[str, str]]()
     for run, scores in zip(runs, sample.scores, strict=True):
         by_id = {prediction.id: prediction for prediction in run.predictions}
@@ -92,11 +92,11 @@ def errors(comparison: Comparison, runs: Sequence[Run], sample: Sample) -> tuple
     )
 
 
-def _kind(kind: str, prediction: PredictionRecord, answer: Answer, labels: Collection[str], retrieves: bool) -> str:
+def _kind(kind: str, prediction: PredictionRecord, answer: Answer, labels: Sequence[str], retrieves: bool) -> str:
     """The first kind of error that applies."""
     if prediction.failure:
         return NO_ANSWER
-    if is_malformed(kind, prediction.text, labels):
+    if is_blank(prediction.text) or format_failures(prediction.text, answer.targets, kind, labels):
         return FORMAT
     free = kind not in ("classification", "extraction")
     if free and is_unanswerable(answer):

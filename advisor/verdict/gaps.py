@@ -22,11 +22,11 @@ from advisor.tasks.power import LEVEL
 from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.resampling import ends
-from advisor.verdict.sample import Floats, Sample
+from advisor.verdict.sample import Sample
 from advisor.verdict.seeds import seed_variance
 from advisor.verdict.slices import GroupGap
-from advisor.verdict.subsets import Subset
-from advisor.verdict.within import FLIPS, part_of
+from advisor.verdict.subsets import Places, Subset
+from advisor.verdict.within import FLIPS, Singles, part_of
 
 _SEED = 20_261_201
 _NORMAL = NormalDist()
@@ -78,7 +78,7 @@ def _level(samples: Sequence[Sample], groups: Sequence[Subset]) -> float:
     return min(LEVEL, max(2 * _NORMAL.cdf(-largest), LEVEL / number))
 
 
-def _maxima(samples: Sequence[Sample], groups: Sequence[Subset], pairs: Floats) -> Floats:
+def _maxima(samples: Sequence[Sample], groups: Sequence[Subset], pairs: Places) -> Singles:
     """The largest absolute studentised gap of each flip; shape (FLIPS,)."""
     means = np.stack([sample.means for sample in samples]).astype(np.float32)
     off = [means[:, part.places] - means[:, part.places].mean(axis=1, keepdims=True) for part in groups]
