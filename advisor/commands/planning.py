@@ -13,10 +13,10 @@ from advisor.errors import UserError
 from advisor.forecast.plan import ModelOutlook, Scope, plan
 from advisor.forecast.planned import WorkPlan
 from advisor.forecast.second import with_passes
-from advisor.measuring.comparing import Plan, assignment_of, head_of, loaded
+from advisor.measuring.comparing import Plan, assignment_of, head_of
 from advisor.measuring.environment import hardware
 from advisor.measuring.lines import lines
-from advisor.measuring.lineup import Lineup
+from advisor.measuring.lineup import Lineup, loaded
 from advisor.measuring.progress import Progress
 from advisor.measuring.reading import JOURNAL, identity, is_head, read_comparison, record_path
 from advisor.measuring.records import ModelFacts, facts_of
