@@ -12,12 +12,14 @@ from pathlib import Path
 from advisor.cleaning import say
 from advisor.commands.forgetting import add_forgetting, forgetting_of
 from advisor.commands.options import (
+    add_also,
     add_judging,
     add_no_texts,
     add_running,
     add_task,
     limits_of,
     loaded_for,
+    metrics_beside,
     sources_of,
     task_of,
 )
@@ -73,6 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say how many calls, tokens, dollars and seconds each row is going to take; send and measure nothing",
     )
+    add_also(measuring)
     add_forgetting(measuring)
     add_no_texts(measuring)
     measuring.add_argument(
@@ -96,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
     # Specs, limits, prices and cases are read before the model, so that a slip of the pen shows at once.
     limits = replace(task.limits, **limits_of(options))
     task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
+    task = replace(task, metrics=metrics_beside(options, task.metrics, task.kind))
     prices = load_prices(options.prices)
     if options.learn:
         local_cases()

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from advisor.commands.importing import imported_on_the_way, is_source, labels_of
 from advisor.errors import UserError
@@ -26,7 +26,7 @@ from advisor.models.load import (
     checked_bits,
     model_sources,
 )
-from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
+from advisor.tasks import KINDS, Kind, Limits, TableSource, Task, check_metric, facts_of, load_table, load_task
 from advisor.tasks.importing.contract import ImportChoices
 from advisor.tasks.importing.result import ImportRequest
 from advisor.tasks.importing.splitting import SplitRule
@@ -124,6 +124,35 @@ def add_no_texts(measuring: Any) -> None:
         action="store_true",
         help="leave inputs and retrieved passages out of the records; what answering needs is kept with each approach",
     )
+
+
+def add_also(group: Any) -> None:
+    """Further metrics."""
+    group.add_argument(
+        "--also",
+        metavar="METRIC",
+        action="append",
+        default=[],
+        help="show this metric beside that of the task, for example chrf (advisor metrics lists them); may be repeated",
+    )
+
+
+def metrics_beside(
+    options: argparse.Namespace, named: Sequence[str], kind: str, only_texts: bool = False
+) -> tuple[str, ...]:
+    """The further metrics: those named by the task, and those of `--also`.
+
+    Args:
+        only_texts: whether nothing can be measured any more, so that a metric that asks a model has to be among those.
+
+    Raises:
+        UserError: one is unknown, or not for tasks of this kind; or it asks a model and nobody can.
+    """
+    also = [check_metric(spec, cast(Kind, kind), beside=True) for spec in options.also]
+    for spec in also if only_texts else ():
+        if facts_of(spec).sort == "asked" and spec not in named:
+            raise UserError(f"{spec} asks a model, and a report asks none", f"advisor compare ... --also {spec}")
+    return tuple(dict.fromkeys([*named, *also]))
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:

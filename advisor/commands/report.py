@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from advisor.commands.compare import judged
-from advisor.commands.options import add_format, add_judging
+from advisor.commands.options import add_also, add_format, add_judging, metrics_beside
 from advisor.curves.growing import holds_growth, read_growth
 from advisor.intake import there
 from advisor.measuring.reading import read_comparison
@@ -19,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Which run folder, in which form."""
     parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
     add_format(parser)
+    add_also(parser)
     add_judging(parser)
 
 
@@ -29,6 +31,9 @@ def run(options: argparse.Namespace) -> int:
     if holds_growth(options.folder):
         show(judge(read_growth(options.folder)), sys.stdout, options.format)
         return 0
-    decision = judged(read_comparison(options.folder), options)
+    comparison = read_comparison(options.folder)
+    task = comparison.task
+    beside = metrics_beside(options, task.metrics, task.kind, only_texts=True)
+    decision = judged(replace(comparison, task=replace(task, metrics=beside)), options)
     show(decision, sys.stdout, options.format)
     return 0

@@ -13,6 +13,7 @@ from advisor.measuring.lines import Damaged, count, every_line
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import FORGETTING, Recalled
 from advisor.measuring.records import PREFERRED, AfterChange, Run, Status, Weighed
+from advisor.measuring.scored import SCORED, Scored
 from advisor.measuring.second_models import SecondModel
 from advisor.models import Passage
 from advisor.models.clock import Ledger
@@ -84,6 +85,7 @@ class _Attempt:
         self.after: dict[str, AfterChange] = {}
         self.forgetting: dict[str, Recalled] = {}
         self.preferred = Weighed()
+        self.scored: dict[str, Scored] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -132,11 +134,13 @@ class _Attempt:
             case "preferred":
                 more = tuple((float(chosen), float(rejected)) for chosen, rejected in line.get("pairs", ()))
                 self.preferred = Weighed((*self.preferred.pairs, *more), line.get("error", ""))
+            case "scored":
+                self.scored[line["metric"]] = self.scored.get(line["metric"], Scored()).with_line(line)
 
     def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
         last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
-        return kind if kind in (AFTER, FORGETTING, PREFERRED) else STEPS.get(kind) or line.get("step", last)
+        return kind if kind in (AFTER, FORGETTING, PREFERRED, SCORED) else STEPS.get(kind) or line.get("step", last)
 
     def _take_back(self) -> None:
         """What was interrupted is asked for again, and its answers that were kept count with the others then."""
@@ -216,6 +220,7 @@ class _Attempt:
             forgetting=self.forgetting,
             asked=tuple(SecondModel(**one) for one in facts.get("asked") or head.get("asked", ())),
             preferred=self.preferred,
+            scored=self.scored,
         )
 
 

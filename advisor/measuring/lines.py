@@ -17,6 +17,8 @@ A line is one JSON object with a `type`:
   likely the text's passages are now, a batch of answers, that it `ended`, or an `error`;
 - `preferred`: of a finished attempt, how likely it found both answers of so many `pairs` of the preferences that are
   held out, or an `error`;
+- `scored`: of a finished attempt, by `metric`, what a model that was asked gave for the answers to some test examples
+  (`values` by their ids), or an `error`; `by` is a digest of what gave it;
 - `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
 
 All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from advisor.errors import UserError
 from advisor.measuring.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
 from advisor.measuring.confusion import Confusion
 from advisor.measuring.json_values import json_value, leaves, shared
-from advisor.tasks import UNANSWERABLE, Metric, release_of
+from advisor.tasks import UNANSWERABLE, Metric, parse_metric, release_of
 from advisor.tasks.faults import quoted, short
 from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
-from advisor.tasks.metrics import BUILT_IN, other_metric
+from advisor.tasks.metric_facts import Value
+from advisor.tasks.metric_list import BUILT_IN
+from advisor.tasks.metrics import other_metric
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -33,18 +35,27 @@ def score(metric: str, text: str, targets: Sequence[str]) -> float:
     `macro_f1` has no value for a single example; its per-example value is the accuracy.
 
     Args:
-        metric: the name of one that is built in or installed (`advisor.tasks.metric_names`).
+        metric: the spec of one that is built in or installed (`advisor.tasks.metric_names`), and decides.
         text: the answer as the approach gave it.
         targets: all acceptable answers, at least one; the best match counts.
 
     Raises:
-        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list; or
-            the metric of another package fails, or gives anything but a number from 0 to 1.
+        UserError: the metric is unknown or cannot be told from texts, there is no target, or a target of `json_f1` is
+            no JSON object or list; or the metric of another package fails, or gives anything but a number from 0 to 1.
     """
-    judge = metric_of(metric)
+    return value(metric, text, targets) or 0.0
+
+
+def value(metric: str, text: str, targets: Sequence[str]) -> float | None:
+    """The same of any metric by which every example has a value: from 0 to its `most`, None where it has none."""
+    judge = metric_of(metric).score
+    if judge is None:
+        raise UserError(
+            f"{quoted(metric)} cannot be told from one answer and its targets alone", "name another metric here"
+        )
     if not targets:
         raise UserError("an example without any target cannot be judged", 'give each line a "target"')
-    return judge.score(text, targets)
+    return judge(text, targets)
 
 
 def scores(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -201,7 +212,7 @@ def _chrf_scorer() -> CHRF:
     return CHRF()
 
 
-_JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+_JUDGES: Mapping[str, Callable[..., float]] = {
     "accuracy": _accuracy,
     "macro_f1": _accuracy,
     "exact_match": _exact_match,
@@ -214,41 +225,66 @@ _JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "code_f1": _code_f1,
     "json_f1": _json_f1,
 }
-_CORPUS = {"chrf": corpus_chrf}
+_CORPUS: Mapping[str, Callable[..., float]] = {"chrf": corpus_chrf}
+_FIX_IT = "fix or uninstall it, or name another metric"
 
 
 @cache
-def metric_of(name: str) -> Metric:
-    """The metric of that name, built in or of another package; what the latter gives is checked.
+def metric_of(spec: str) -> Metric:
+    """The metric that a spec names, built in or of another package, with its parameters bound; what the latter gives is
+    checked. One that asks a model has neither function: what it gave stands in the record of a run.
 
     Raises:
-        UserError: as in `advisor.tasks.metrics.other_metric`.
+        UserError: as in `advisor.tasks.parse_metric`.
     """
-    facts = BUILT_IN.get(name)
-    if facts is not None:
-        return Metric(**vars(facts), score=_JUDGES[name], corpus=_CORPUS.get(name))
+    named = parse_metric(spec)
+    name = named.facts.name
+    if name in BUILT_IN:
+        own = _bound(_JUDGES.get(name), named.values), _bound(_CORPUS.get(name), named.values)
+        return Metric(**vars(named.facts), score=own[0], corpus=own[1])
     found = other_metric(name)
-    score, corpus = found.score, found.corpus
-    return replace(
-        found,
-        score=lambda text, targets: _checked(name, lambda: score(text, targets), f"the answer {quoted(text)}"),
-        corpus=corpus and (lambda texts, targets: _checked(name, lambda: corpus(texts, targets), "all answers")),
-    )
+    score, corpus = _bound(found.score, named.values), _bound(found.corpus, named.values)
+    judge, whole = _Checked(found, score), _Checked(found, corpus)
+    return replace(found, score=score and judge.of_one, corpus=corpus and whole.of_all)
 
 
-def _checked(name: str, judge: Callable[[], object], what: str) -> float:
-    """What another package's metric gives, as a number from 0 to 1.
+def _bound(function: Callable[..., Any] | None, values: Mapping[str, Value]) -> Callable[..., Any] | None:
+    return partial(function, **values) if function is not None and values else function
 
-    Raises:
-        UserError: it fails, or gives anything else.
-    """
-    called, hint = f'the metric "{name}" of {release_of(name)}', "fix or uninstall it, or name another metric"
-    try:
-        value = judge()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{called} fails on {what}: {type(error).__name__}: {error}", hint) from error
-    if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= 1:
-        raise UserError(f"{called} gives {short(repr(value))} for {what}, not a number from 0 to 1", hint)
-    return float(value)
+
+@dataclass(frozen=True)
+class _Checked:
+    """A function of another package's metric, of which it is checked what it gives."""
+
+    metric: Metric
+    function: Callable[..., object] | None
+
+    def of_one(self, text: str, targets: Sequence[str]) -> float | None:
+        """The value of one answer."""
+        what = f"the answer {quoted(text)}"
+        value = self._called(what, text, targets)
+        return None if value is None and not self.metric.decides else self._number(value, what)
+
+    def of_all(self, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+        """The value of all answers."""
+        return self._number(self._called("all answers", texts, targets), "all answers")
+
+    def _called(self, what: str, *given: object) -> object:
+        assert self.function is not None
+        try:
+            return self.function(*given)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self._name} fails on {what}: {type(error).__name__}: {error}", _FIX_IT) from error
+
+    def _number(self, value: object, what: str) -> float:
+        most = self.metric.most
+        if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= most:
+            range = "a number from 0 to 1" if most == 1 else f"a number from 0 to {most:g}"
+            raise UserError(f"{self._name} gives {short(repr(value))} for {what}, not {range}", _FIX_IT)
+        return float(value)
+
+    @property
+    def _name(self) -> str:
+        return f'the metric "{self.metric.name}" of {release_of(self.metric.name)}'

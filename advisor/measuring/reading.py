@@ -105,6 +105,7 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         **{
             **head["task"],
             "labels": tuple(head["task"]["labels"]),
+            "metrics": tuple(head["task"].get("metrics", ())),
             "caveats": tuple(dict.fromkeys(caveat for each in heads for caveat in each["task"]["caveats"])),
         }
     )

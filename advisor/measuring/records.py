@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import ForgettingFacts, Recalled
+from advisor.measuring.scored import Scored
 from advisor.measuring.second_models import SecondModel
 from advisor.models import LanguageModel
 from advisor.models.clock import Span
@@ -99,6 +100,7 @@ class Run:
         forgetting: what the tuned model still knows, by what that was measured on.
         asked: other models that were asked before it was fitted.
         preferred: what it made of the preferences that are held out.
+        scored: what models that were asked made of its answers, by the metric's spec.
     """
 
     spec: str
@@ -145,6 +147,7 @@ class Run:
     forgetting: Mapping[str, Recalled] = field(default_factory=dict)
     asked: tuple[SecondModel, ...] = ()
     preferred: Weighed = Weighed()
+    scored: Mapping[str, Scored] = field(default_factory=dict)
 
     @property
     def tuned(self) -> bool:
@@ -198,6 +201,7 @@ class TaskFacts:
         leaked: share of the test examples, from 0 to 1, that the approaches may have seen (`advisor.tasks.DataFacts`);
             None where the record does not say.
         preferences: pairs to learn from; beside them so many are held out.
+        metrics: further ones, as in `Task`.
     """
 
     name: str
@@ -215,6 +219,7 @@ class TaskFacts:
     leaked: float | None = None
     preferences: int = 0
     preferences_held_out: int = 0
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -307,6 +312,7 @@ def task_facts(task: Task) -> TaskFacts:
         leaked=data.leaked,
         preferences=len(task.preferences),
         preferences_held_out=len(task.preferences_held_out),
+        metrics=task.metrics,
     )
 
 

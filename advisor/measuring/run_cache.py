@@ -11,9 +11,12 @@ from typing import Any, BinaryIO
 from advisor.disk import clear, place_whole
 from advisor.measuring.lines import append, lines
 from advisor.measuring.recall import FORGETTING
+from advisor.measuring.records import PREFERRED
+from advisor.measuring.scored import SCORED
 from advisor.models.store import current
 
 RECORD, PREDICTOR = "record.jsonl", "predictor"
+_LAST = ("finished", "again", "after", FORGETTING, PREFERRED, SCORED)  # with which the record of a finished run ends
 
 
 def take(key: str, path: Path) -> str | None:
@@ -65,7 +68,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
             archive.extractall(work)
         rows: list[dict[str, Any]] = [json.loads(row) for row in (work / RECORD).read_bytes().splitlines()]
         measured = str(rows[0]["started"])
-        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again", "after", FORGETTING):
+        if rows[0]["type"] != "run" or rows[-1]["type"] not in _LAST:
             raise ValueError("the record is not that of one finished run")
         clear(folder)
         place_whole(work / PREDICTOR, folder)

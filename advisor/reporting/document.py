@@ -16,7 +16,7 @@ from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.measuring.second_models import SecondModel
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
-from advisor.verdict.cells import Preferring, Retrieval
+from advisor.verdict.cells import Measured, Preferring, Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
@@ -111,6 +111,7 @@ def _task(task: TaskFacts) -> dict[str, object]:
         "fingerprint": task.fingerprint,
         "kind": task.kind,
         "metric": task.metric,
+        "metrics": task.metrics,
         "train": task.train,
         "dev": task.dev,
         "test": task.test,
@@ -163,6 +164,7 @@ def _approach(row: Row) -> dict[str, object]:
         "straddles": row.straddles,
         "group": row.group or None,
         "quality": {**dataclasses.asdict(row.quality), "n": row.n} if row.quality else None,
+        "metrics": {name: _measured(found) for name, found in row.metrics.items()},
         "versus_best": _versus(row.versus_best),
         "latency_ms": _latency(row.latency),
         "throughput_qps": row.throughput_qps,
@@ -200,6 +202,12 @@ def _approach(row: Row) -> dict[str, object]:
         **({"preferences": _preferring(row.preferring)} if row.preferring else {}),
         **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
+
+
+def _measured(found: Measured) -> dict[str, object]:
+    """A metric; the figure of all answers taken together where there is one."""
+    plain = dataclasses.asdict(found)
+    return plain if found.corpus else {name: value for name, value in plain.items() if name != "corpus"}
 
 
 def _asked(one: SecondModel) -> dict[str, object]:

@@ -5,7 +5,8 @@ from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
 from advisor.tasks.loading import load_table, load_task
-from advisor.tasks.metrics import Metric, MetricFacts, facts_of, metric_names, release_of
+from advisor.tasks.metric_facts import Metric, MetricFacts, Parameter
+from advisor.tasks.metrics import check_metric, facts_of, metric_names, parse_metric, release_of
 from advisor.tasks.outline import Outline, TaskShape, Texts
 from advisor.tasks.splits import subset
 from advisor.tasks.tables import TableSource
@@ -45,6 +46,7 @@ __all__ = [
     "MetricFacts",
     "OtherTask",
     "Outline",
+    "Parameter",
     "Preference",
     "Query",
     "TableSource",
@@ -52,6 +54,7 @@ __all__ = [
     "TaskBrief",
     "TaskShape",
     "Texts",
+    "check_metric",
     "data_caveats",
     "data_facts",
     "default_labels",
@@ -59,6 +62,7 @@ __all__ = [
     "load_table",
     "load_task",
     "metric_names",
+    "parse_metric",
     "release_of",
     "subset",
     "with_others",

@@ -168,6 +168,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         kind=settings.kind,
         instruction=settings.instruction,
         metric=settings.metric or DEFAULT_METRIC[settings.kind],
+        metrics=settings.metrics,
         labels=labels,
         train=train,
         dev=dev,

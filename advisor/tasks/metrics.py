@@ -1,129 +1,46 @@
-"""The registry of metrics: the built-in ones, and those of other packages, found through entry points.
+"""The registry of metrics: the built-in ones, and those of other packages, found through entry points; and specs.
 
-How the built-in ones are computed is in `advisor.measuring.metrics`; here is what a task has to know of them.
+A metric is named by a spec, as approaches are: `NAME` or `NAME:parameter=value,...`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint
 
 from advisor import plugins
 from advisor.errors import UserError
-from advisor.tasks.faults import quoted, suggestion
-from advisor.tasks.power import RIVALS_DIFFER
+from advisor.tasks.faults import listed, quoted, suggestion
+from advisor.tasks.metric_facts import Metric, MetricFacts, Parameter, Value
+from advisor.tasks.metric_list import BUILT_IN
 from advisor.tasks.task import KINDS, Kind
 
 GROUP = "advisor.metrics"
-_RIGHT_OR_WRONG = math.sqrt(RIVALS_DIFFER)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+_SWITCH = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, kw_only=True)
-class MetricFacts:
-    """A description of a metric without its scoring function. Higher is better, and 1 is the best.
-
-    Attributes:
-        name: the name that `metric` in task.toml takes.
-        measures: what it measures, in a sentence.
-        kinds: the kinds of tasks that it can judge.
-        spread: assumed standard deviation of the paired difference of two rivals' scores on one test example, by which
-            it is told what a test set can show. Where answers are right or wrong, its square is at most the share on
-            which the rivals differ. Graded answers that are short behave almost like that; those of long texts lie
-            close together.
-        source: its source, such as a paper or an official script; empty where there is none.
-    """
-
-    name: str
-    measures: str
-    kinds: tuple[Kind, ...] = KINDS
-    spread: float = 0.4
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric(MetricFacts):
-    """A metric with its scoring function, registered under the entry point group `advisor.metrics` by its name.
+@dataclass(frozen=True)
+class NamedMetric:
+    """A metric with the values of its parameters.
 
     Attributes:
-        score: how well one answer matches the acceptable ones, of which there is at least one: from 0 to 1. The quality
-            of an approach is the mean over the test examples.
-        corpus: a second figure from 0 to 1 of all answers taken together, which the report notes beside the quality;
-            None where there is none.
+        values: of every parameter, by name.
     """
 
-    score: Callable[[str, Sequence[str]], float]
-    corpus: Callable[[Sequence[str], Sequence[Sequence[str]]], float] | None = None
+    facts: MetricFacts
+    values: Mapping[str, Value] = field(default_factory=dict)
 
-
-BUILT_IN: dict[str, MetricFacts] = {
-    facts.name: facts
-    for facts in (
-        MetricFacts(
-            name="accuracy",
-            measures="Share of the examples whose label is right.",
-            kinds=("classification",),
-            spread=_RIGHT_OR_WRONG,
-        ),
-        MetricFacts(
-            name="macro_f1",
-            measures="F1 of each label, averaged, so that rare labels weigh as much as frequent ones.",
-            kinds=("classification",),
-            spread=_RIGHT_OR_WRONG,
-        ),
-        MetricFacts(
-            name="exact_match",
-            measures="Share of the answers that are an acceptable one, but for case, articles and punctuation.",
-            spread=_RIGHT_OR_WRONG,
-        ),
-        MetricFacts(
-            name="token_f1",
-            measures="F1 of the words that an answer and the best acceptable one have in common, in any script.",
-        ),
-        MetricFacts(
-            name="squad_em",
-            measures="Exact match as SQuAD's official script computes it.",
-            spread=_RIGHT_OR_WRONG,
-            source="Rajpurkar et al. 2018, evaluation script 2.0",
-        ),
-        MetricFacts(
-            name="squad_f1",
-            measures="F1 of the words as SQuAD's official script computes it.",
-            source="Rajpurkar et al. 2018, evaluation script 2.0",
-        ),
-        MetricFacts(
-            name="rouge_l",
-            measures="F1 of the longest common subsequence of words.",
-            spread=0.15,
-            source="Lin 2004",
-        ),
-        MetricFacts(
-            name="chrf",
-            measures="F2 of character n-grams, as translations are judged.",
-            spread=0.15,
-            source="Popović 2015, by sacrebleu",
-        ),
-        MetricFacts(
-            name="code_exact",
-            measures="Share of the answers whose tokens of code are those of an acceptable one.",
-            spread=_RIGHT_OR_WRONG,
-        ),
-        MetricFacts(
-            name="code_f1",
-            measures="F1 of the tokens of code, every operator and bracket among them.",
-            spread=0.3,
-        ),
-        MetricFacts(
-            name="json_f1",
-            measures="F1 of the leaves of JSON records, each with its path.",
-            kinds=("extraction",),
-        ),
-    )
-}
+    @property
+    def text(self) -> str:
+        """Its canonical text, by which records and reports name it: parameters that are as by default are left out."""
+        known = self.facts.parameters
+        said = [f"{name}={_written(value)}" for name, value in self.values.items() if value != known[name].default]
+        return f"{self.facts.name}:{','.join(said)}" if said else self.facts.name
 
 
 def other_metrics() -> dict[str, EntryPoint]:
@@ -136,13 +53,106 @@ def metric_names() -> tuple[str, ...]:
     return (*BUILT_IN, *other_metrics())
 
 
-def facts_of(name: str) -> MetricFacts:
-    """Look up the description of a metric.
+def name_of(spec: str) -> str:
+    """The name in a spec."""
+    return spec.partition(":")[0].strip()
+
+
+def facts_of(spec: str) -> MetricFacts:
+    """Look up the description of the metric that a spec names.
 
     Raises:
         UserError: see `other_metric`.
     """
+    name = name_of(spec)
     return BUILT_IN.get(name) or other_metric(name)
+
+
+@cache
+def parse_metric(spec: str) -> NamedMetric:
+    """The metric that a spec names, with its parameters.
+
+    Raises:
+        UserError: the metric, or one of its parameters, is unknown; or a value is none that it takes.
+    """
+    facts = facts_of(spec)
+    _, colon, said = spec.partition(":")
+    given: dict[str, Value] = {}
+    for piece in said.split(",") if colon else ():
+        name, equals, value = (part.strip() for part in piece.partition("="))
+        known = facts.parameters.get(name)
+        if known is None or not equals or name in given:
+            raise _wrong_parameter(facts, spec, piece, twice=name in given)
+        given[name] = _converted(value, known, f"{name} in the metric {quoted(spec)}")
+    for name, known in facts.parameters.items():
+        if not known.optional and name not in given:
+            raise UserError(f"the metric {quoted(spec)} lacks {name}", f"write {facts.name}:{name}=...: {known.about}")
+    values = {name: given.get(name, known.default) for name, known in facts.parameters.items()}
+    return NamedMetric(facts, values)
+
+
+def check_metric(spec: str, kind: Kind | None, beside: bool = False) -> str:
+    """The canonical text of a metric that a task of this kind is to be measured by.
+
+    Args:
+        kind: None where it is not known.
+        beside: whether it is measured beside the metric of the task, which alone decides.
+
+    Raises:
+        UserError: it is none, or none for such a task.
+    """
+    named = parse_metric(spec)
+    facts = named.facts
+    if kind and kind not in facts.kinds:
+        needed = " or ".join(f'"{known}"' for known in facts.kinds)
+        raise UserError(
+            f'the metric {quoted(spec)} needs kind {needed}, not "{kind}"', "advisor metrics lists them all"
+        )
+    if not beside and not facts.decides:
+        why = "describes all answers together" if facts.sort == "set" else "is no quality from 0 to 1"
+        hint = f'name another as the metric, and this one beside it: metrics = ["{named.text}"]'
+        raise UserError(f"the metric {quoted(spec)} {why}, so approaches cannot be compared by it", hint)
+    return named.text
+
+
+def _wrong_parameter(facts: MetricFacts, spec: str, piece: str, twice: bool) -> UserError:
+    known = listed(facts.parameters) if facts.parameters else "none"
+    name = piece.partition("=")[0].strip()
+    what = f"gives {name} twice" if twice else f"has {quoted(piece)}, which is no parameter=value of it"
+    return UserError(f"the metric {quoted(spec)} {what}", f"parameters of {facts.name}: {known}")
+
+
+def _converted(text: str, known: Parameter, where: str) -> Value:
+    """A value as the type of a parameter's default.
+
+    Raises:
+        UserError: it is none.
+    """
+    default = known.default
+    if isinstance(default, str):
+        if not text or (known.choices and text not in known.choices):
+            allowed = f"one of {listed(known.choices, len(known.choices))}" if known.choices else known.about
+            raise UserError(f"{where} is {quoted(text)}", allowed)
+        return text
+    if isinstance(default, bool):
+        if text.lower() not in _SWITCH:
+            raise UserError(f"{where} is {quoted(text)}", "write true or false")
+        return _SWITCH[text.lower()]
+    kind, noun = (int, "a whole number") if isinstance(default, int) else (float, "a number")
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < known.least:
+        least = "" if known.least == -math.inf else f" of at least {known.least:g}"
+        raise UserError(f"{where} is {quoted(text)}", f"give {noun}{least}")
+    return value
+
+
+def _written(value: Value) -> str:
+    return (
+        str(value).lower() if isinstance(value, bool) else f"{value:.12g}" if isinstance(value, float) else str(value)
+    )
 
 
 @cache
@@ -164,9 +174,9 @@ def other_metric(name: str) -> Metric:
     return metric
 
 
-def release_of(name: str) -> str:
+def release_of(spec: str) -> str:
     """The package and version that a metric comes from; empty for built-in ones."""
-    point = other_metrics().get(name)
+    point = other_metrics().get(name_of(spec))
     return "" if point is None else f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
@@ -181,4 +191,11 @@ def _wrong(found: object, name: str) -> str:
     spread = found.spread
     if not isinstance(spread, int | float) or not 0 < spread <= 1:
         return f"its spread is {quoted(spread)}"
-    return "" if callable(found.score) and (found.corpus is None or callable(found.corpus)) else "it cannot be called"
+    if found.sort == "asked":
+        return "only metrics of Advisor itself ask models"
+    needed = (found.score,) if found.sort == "example" else (found.corpus,)
+    given = [function for function in (found.score, found.corpus) if function is not None]
+    if None in needed or not all(map(callable, given)):
+        return "it cannot be called"
+    known = isinstance(found.parameters, Mapping) and all(isinstance(p, Parameter) for p in found.parameters.values())
+    return "" if known else "its parameters are not advisor.tasks.Parameter by name"

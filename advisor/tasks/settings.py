@@ -14,12 +14,13 @@ from advisor.errors import UserError
 from advisor.intake import finite, there, toml_of
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
 from advisor.tasks.forms import unicode_form
-from advisor.tasks.metrics import BUILT_IN, facts_of, metric_names
+from advisor.tasks.metric_list import BUILT_IN
+from advisor.tasks.metrics import check_metric, facts_of, metric_names, name_of
 from advisor.tasks.store_table import StoreTable, read_stores
 from advisor.tasks.task import DEFAULT_METRIC, KINDS, Defaults, Kind, Limits
 from advisor.tasks.textfile import near_path, read_text
 
-_TASK_KEYS = ("name", "kind", "instruction", "metric", "labels")
+_TASK_KEYS = ("name", "kind", "instruction", "metric", "metrics", "labels")
 _LONGEST_NAME = 200  # bytes; file systems take 255
 _REQUIRED = ("name", "kind", "instruction")
 _KNOWN = {
@@ -47,6 +48,7 @@ class TaskSettings:
     kind: Kind | None = None
     instruction: str = ""
     metric: str | None = None
+    metrics: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     defaults: Defaults = field(default_factory=Defaults)
@@ -113,6 +115,7 @@ class _Checker:
             kind=kind,
             instruction=self._text_of(task, "task", "instruction") or "",
             metric=self._metric(task, kind),
+            metrics=self._metrics(task, kind),
             labels=self._labels(task, kind),
             limits=Limits(**{key: self._limit(limits, key) for key in _KNOWN["limits"] if key in limits}),
             defaults=self._defaults(compare),
@@ -197,23 +200,34 @@ class _Checker:
 
     def _metric(self, task: Mapping[str, object], kind: Kind | None) -> str | None:
         given = self._text_of(task, "task", "metric")
-        if given is None:
-            return None
-        if given not in BUILT_IN and given not in (names := metric_names()):
-            near = nearest(given, names)
+        return None if given is None else self._checked(given, kind, "metric")
+
+    def _metrics(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
+        given = task.get("metrics", [])
+        if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+            self._add("task", "metrics", '"metrics" is not a list of texts', 'write metrics = ["chrf", "rouge_l"]')
+            return ()
+        return tuple(filter(None, dict.fromkeys(self._checked(name, kind, "metrics") for name in given)))
+
+    def _checked(self, given: str, kind: Kind | None, key: str) -> str | None:
+        """The canonical text of a metric; a fault where it is none for such a task."""
+        name = name_of(given)
+        if name not in BUILT_IN and name not in (names := metric_names()):
+            near = nearest(name, names)
             hint = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
-            self._add("task", "metric", f'unknown metric "{given}"', hint)
+            self._add("task", key, f'unknown metric "{given}"', hint)
             return None
         try:
             kinds = facts_of(given).kinds
+            if kind and kind not in kinds and key == "metric":
+                needed = " or ".join(f'"{known}"' for known in kinds)
+                hint = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
+                self._add("task", key, f'the metric "{given}" needs kind {needed}, not "{kind}"', hint)
+                return given
+            return check_metric(given, kind, beside=key == "metrics")
         except UserError as error:
-            self._add("task", "metric", error.what, error.hint)
+            self._add("task", key, error.what, error.hint)
             return None
-        if kind and kind not in kinds:
-            needed = " or ".join(f'"{known}"' for known in kinds)
-            hint = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
-            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', hint)
-        return given
 
     def _labels(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
         given = task.get("labels")

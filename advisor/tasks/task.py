@@ -218,7 +218,8 @@ class Task:
     """A task as the user defines it, immutable.
 
     Attributes:
-        metric: the name of one that is built in or installed (`advisor.tasks.metrics`).
+        metric: the spec of one that is built in or installed (`advisor.tasks.metrics`).
+        metrics: further ones, which are shown beside it and decide nothing; no part of the fingerprint either.
         caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
             repeated among the report's caveats.
         origin: where it was read from, for messages, and to find what is named as seen from there; not part of the
@@ -261,6 +262,7 @@ class Task:
     preferences_held_out: tuple[Preference, ...] = ()
     grades: tuple[Grade, ...] = ()
     rubric: str = ""
+    metrics: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

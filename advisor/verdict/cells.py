@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advisor.tasks.metric_facts import Better
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -12,6 +14,28 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a row comes to by one metric, with its 95 % interval.
+
+    Attributes:
+        n: test examples behind it.
+        better: which way is better.
+        missing: values that it lacks, the most of all seeds; of a metric of which more is better they count as 0, of
+            others they are left out.
+        corpus: of a metric that is a mean over examples, a second figure of all answers taken together; None where
+            there is none.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    better: Better = "higher"
+    missing: int = 0
+    corpus: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

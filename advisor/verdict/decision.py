@@ -11,7 +11,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -171,6 +171,7 @@ class Row:
             none.
         asked: other models that were asked before it was fitted.
         preferring: how often it prefers the better answer; likewise.
+        metrics: by spec, the metric of the task and those beside it, as far as they were measured.
     """
 
     spec: str
@@ -230,6 +231,7 @@ class Row:
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
     preferring: Preferring | None = None
+    metrics: Mapping[str, Measured] = field(default_factory=dict)
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

@@ -21,6 +21,7 @@ from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.limits import open_limits, rests_on_open_limits
+from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
 from advisor.verdict.other_tasks import with_missing_partners
 from advisor.verdict.preferred import not_weighed, with_preferences
@@ -69,7 +70,7 @@ def decide(
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
-    rows, choice = _chosen(rows, contrasts, limits, margin)
+    rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
@@ -77,7 +78,7 @@ def decide(
         *(provisional_because(comparison) if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
-    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
+    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *not_scored(comparison))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)

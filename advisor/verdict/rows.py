@@ -10,9 +10,10 @@ from typing import Any
 from advisor.approaches import known
 from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
+from advisor.measuring.example_scores import is_scored
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
-from advisor.measuring.records import Answer, Comparison, Run, Status
+from advisor.measuring.records import Comparison, Run, Status
 from advisor.verdict import sources, words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike
@@ -39,7 +40,7 @@ def _complete(comparison: Comparison, spec: str) -> list[Run]:
     runs = [run for run in comparison.runs if run.spec == spec]
     if any(run.status == "failed" for run in runs):
         return []
-    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers) and not lacking(run)]
+    return [run for run in runs if run.status == "ok" and _is_judged(comparison, run) and not lacking(run)]
 
 
 def lacking(run: Run) -> str:
@@ -54,14 +55,17 @@ def lacking(run: Run) -> str:
     return f"{found.total():,} of {len(run.predictions):,} queries got no answer: {why}"
 
 
-def _answers_all(run: Run, answers: Mapping[str, Answer]) -> bool:
-    return bool(answers) and answers.keys() <= {p.id for p in run.predictions}
+def _is_judged(comparison: Comparison, run: Run) -> bool:
+    """Whether every test example is answered, and what the metric has to ask a model was asked."""
+    answers = comparison.answers
+    whole = bool(answers) and answers.keys() <= {p.id for p in run.predictions}
+    return whole and is_scored(comparison.task.metric, run, answers)
 
 
 def _row(comparison: Comparison, spec: str) -> Row:
     runs = [run for run in comparison.runs if run.spec == spec]
     good = _complete(comparison, spec)
-    status, error = ("ok", None) if good else _trouble(runs)
+    status, error = ("ok", None) if good else _trouble(comparison, runs)
     member = comparison.model_of(runs[0])
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
@@ -153,7 +157,7 @@ def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
     for run in runs:
         judged = [(p.answer, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
         found.append(metric.corpus([text for text, _ in judged], [targets for _, targets in judged]))
-    return [f"corpus {words.metric(metric.name)} {fmean(found):.3f}"]
+    return [f"corpus {words.metric(comparison.task.metric)} {fmean(found):.3f}"]
 
 
 def _as_installed(spec: str) -> str:
@@ -162,7 +166,7 @@ def _as_installed(spec: str) -> str:
     return approach.shows if approach else ""
 
 
-def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
+def _trouble(comparison: Comparison, runs: Sequence[Run]) -> tuple[Status, str | None]:
     """The most severe status of an approach without a complete run, with its reason."""
     for run in runs:
         if run.status == "ok" and (reason := lacking(run)):
@@ -172,6 +176,10 @@ def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
         for run in runs:
             if run.status == status:
                 return status, run.error
+    metric = comparison.task.metric
+    if any(not is_scored(metric, run, comparison.answers) for run in runs):
+        why = next((one.error for run in runs if (one := run.scored.get(metric)) and one.error), "")
+        return "interrupted", f"not every answer was judged by {metric}" + (f": {why}" if why else "")
     return "interrupted", "not every test example was answered"
 
 

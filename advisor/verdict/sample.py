@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from advisor.measuring import metrics
 from advisor.measuring.confusion import Confusion
+from advisor.measuring.example_scores import example_scores
 from advisor.measuring.records import Answer, Run
 
 Floats = NDArray[np.float64]
@@ -114,8 +115,8 @@ def samples(
     for spec in dict.fromkeys(run.spec for run in runs):
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
         tuned = any(run.drawn for run in runs if run.spec == spec)
-        scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
-        scores[np.array([_unanswered(run, ids) for run in runs if run.spec == spec])] = 0.0
+        each = [example_scores(metric, run, answers) for run in runs if run.spec == spec]
+        scores = np.nan_to_num(np.stack(each), nan=0.0)  # what has no value is not right
         counts = tuple(metrics.confusion(t, targets, labels) for t in seeds) if labels else None
         found.append(Sample(spec, scores, counts, tuned))
     return found
@@ -123,12 +124,6 @@ def samples(
 
 def _texts(run: Run, ids: Iterable[str]) -> list[str]:
     by_id = {p.id: p.answer for p in run.predictions}
-    return [by_id[i] for i in ids]
-
-
-def _unanswered(run: Run, ids: Iterable[str]) -> list[bool]:
-    """Which test examples got no answer; that is right by no metric, also where an empty answer would be."""
-    by_id = {p.id: bool(p.failure) for p in run.predictions}
     return [by_id[i] for i in ids]
 
 

@@ -27,7 +27,8 @@ _METRICS = {
 
 def metric(name: str) -> str:
     """The metric as people write it."""
-    return _METRICS.get(name, name)
+    base, colon, values = name.partition(":")
+    return f"{_METRICS.get(base, base)} ({values})" if colon else _METRICS.get(name, name)
 
 
 def constant_answer(kind: str) -> str:

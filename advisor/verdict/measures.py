@@ -1,0 +1,140 @@
+"""What each row comes to by every metric that was asked for: the task's own, and those beside it, which decide nothing.
+
+A metric of which more is better, from 0 to 1, gets the interval that quality gets (`resampling.py`). Any other mean
+over examples gets a t interval over those that have a value. A figure of all answers together gets one from a
+delete-a-group jackknife (Kott 2001; Efron & Tibshirani 1993, chapter 11): a bootstrap would draw answers twice, and
+whatever counts what is alike among them (distinct n-grams, self-BLEU) would change by that alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+
+from advisor.measuring.example_scores import example_scores, is_scored
+from advisor.measuring.metrics import metric_of
+from advisor.measuring.records import Comparison, Run
+from advisor.measuring.scored import Scored
+from advisor.measuring.student import VariancePart, half_width
+from advisor.tasks import Metric, facts_of
+from advisor.tasks.power import LEVEL
+from advisor.verdict.cells import Interval, Measured
+from advisor.verdict.decision import Row
+from advisor.verdict.paired import rounded
+from advisor.verdict.resampling import Bootstrap
+from advisor.verdict.rows import complete_runs
+from advisor.verdict.sample import Floats, Sample, samples
+
+GROUPS = 50
+"""Of examples, of which each is left out once, of a figure of all answers together."""
+
+
+def with_metrics(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
+    """The rows, which have their quality already, each with what it comes to by every metric."""
+    runs = complete_runs(comparison)
+    found = {row.spec: {} if row.quality is None else {comparison.task.metric: _own(comparison, row)} for row in rows}
+    boot: Bootstrap | None = None
+    for metric in dict.fromkeys(comparison.task.metrics):
+        if metric == comparison.task.metric:
+            continue
+        ready = [run for run in runs if is_scored(metric, run, comparison.answers)]
+        if not ready:
+            continue
+        if facts_of(metric).decides:
+            judged = samples(metric, comparison.answers, ready)
+            boot = boot or Bootstrap(judged)
+            measured: dict[str, Measured | None] = {
+                one.spec: _by_quality(comparison, metric, one, ready, boot) for one in judged
+            }
+        else:
+            specs = dict.fromkeys(run.spec for run in ready)
+            measured = {one: _any(comparison, metric, [run for run in ready if run.spec == one]) for one in specs}
+        for spec, value in measured.items():
+            if value is not None:
+                found[spec][metric] = value
+    return [replace(row, metrics=found[row.spec]) for row in rows]
+
+
+def not_scored(comparison: Comparison) -> Iterator[str]:
+    """What was to be measured by asking a model and is not known, with the reason; of complete runs."""
+    asked = [one for one in (comparison.task.metric, *comparison.task.metrics) if facts_of(one).sort == "asked"]
+    for run in complete_runs(comparison):
+        for metric in asked:
+            if why := run.scored.get(metric, Scored()).error:
+                yield f"{metric} was not measured of {run.spec} (seed {run.seed}): {why}."
+
+
+def _own(comparison: Comparison, row: Row) -> Measured:
+    assert row.quality is not None
+    metric, quality = comparison.task.metric, row.quality
+    runs = [run for run in complete_runs(comparison) if run.spec == row.spec]
+    missing = _missing(comparison, metric, runs)
+    corpus = _corpus(comparison, metric_of(metric), runs)
+    return Measured(quality.value, quality.low, quality.high, row.n, missing=missing, corpus=corpus)
+
+
+def _by_quality(comparison: Comparison, metric: str, sample: Sample, ready: Sequence[Run], boot: Bootstrap) -> Measured:
+    runs = [run for run in ready if run.spec == sample.spec]
+    found, corpus = boot.interval(sample), _corpus(comparison, metric_of(metric), runs)
+    missing = _missing(comparison, metric, runs)
+    return Measured(found.value, found.low, found.high, sample.n, missing=missing, corpus=corpus)
+
+
+def _missing(comparison: Comparison, metric: str, runs: Sequence[Run]) -> int:
+    """Values that a metric which asks a model did not give, the most of all seeds."""
+    if facts_of(metric).sort != "asked":
+        return 0
+    recorded = [run.scored.get(metric, Scored()).values for run in runs]
+    return max((sum(values.get(i) is None for i in comparison.answers) for values in recorded), default=0)
+
+
+def _any(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Measured | None:
+    """What a row comes to by a metric that is no quality; None where no example has a value."""
+    facts, known = metric_of(metric), len(comparison.answers)
+    if facts.sort == "set":
+        found: Interval | None = _corpus(comparison, facts, runs)
+    else:
+        values = np.stack([example_scores(metric, run, comparison.answers) for run in runs])
+        present = ~np.isnan(values).all(axis=0)
+        known = int(present.sum())
+        found = _of_means(values[:, present], facts.most) if known else None
+    missing = len(comparison.answers) - known
+    if found is None:
+        return None
+    return Measured(found.value, found.low, found.high, known, facts.better, missing)
+
+
+def _of_means(values: Floats, most: float) -> Interval:
+    """The mean of values, shape (seeds, examples), some of them NaN, with a t interval over examples and seeds."""
+    means: Floats = np.nanmean(values, axis=0)
+    spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
+    return _around(float(means.mean()), VariancePart(spread, max(1, means.size - 1)), np.nanmean(values, axis=1), most)
+
+
+def _around(value: float, examples: VariancePart, seeds: Floats, most: float) -> Interval:
+    """An interval around a value by its variance over examples and that of the values of its seeds."""
+    between = VariancePart(float(seeds.var(ddof=1)) / seeds.size, seeds.size - 1) if seeds.size > 1 else None
+    half = half_width([part for part in (examples, between) if part], LEVEL)
+    return rounded(value, max(0.0, value - half), min(most, value + half))
+
+
+def _corpus(comparison: Comparison, metric: Metric, runs: Sequence[Run]) -> Interval | None:
+    """The figure of all answers together, the mean of the seeds; None of a metric without one."""
+    if metric.corpus is None:
+        return None
+    targets = [answer.targets for answer in comparison.answers.values()]
+    given = [{p.id: p.answer for p in run.predictions} for run in runs]
+    texts = [[one[i] for i in comparison.answers] for one in given]
+    wholes = np.array([metric.corpus(each, targets) for each in texts])
+    n, groups = len(targets), min(GROUPS, len(targets))
+    if groups < 2:
+        return rounded(fmean(wholes), fmean(wholes), fmean(wholes))
+    left = [[i for i in range(n) if i % groups != group] for group in range(groups)]
+    without = np.array(
+        [fmean(metric.corpus([each[i] for i in kept], [targets[i] for i in kept]) for each in texts) for kept in left]
+    )
+    variance = (groups - 1) / groups * float(((without - without.mean()) ** 2).sum())
+    return _around(fmean(wholes), VariancePart(variance, groups - 1), wholes, metric.most)
