@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.errors import NotApplicable
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, LabelsBy, LanguageModel, Passage, Prompt
 from advisor.tasks import parse_metric
 from advisor.tasks.forms import normalised
 from advisor.tasks.metrics import name_of
 
+MOST_GRADES = 10
 FORM = 1
 """Of the words in which judges are asked; grades that were given to others do not count with those of now."""
 JUDGE, PAIRS = "judge", "judge-pairs"
@@ -64,10 +65,15 @@ class JudgeMetric:
 
         Args:
             rubric: the task's, where the spec names none.
+
+        Raises:
+            UserError: its scale is too long.
         """
         values: Mapping[str, Any] = parse_metric(spec).values
         own = str(values.get("rubric", "")) or rubric
         scale = int(values.get("scale", len(ORDERS)))
+        if scale > MOST_GRADES:
+            raise UserError(f"{spec}: a scale of {scale} grades", f"2 to {MOST_GRADES}; 5 is usual")
         return cls(spec, str(values["model"]), own, bool(values.get("passages")), scale, name_of(spec) == PAIRS)
 
     @property

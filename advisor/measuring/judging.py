@@ -152,6 +152,7 @@ class _Asking:
         self.model = model
         self.progress = progress
         self.examples = {example.id: example for example in task.test}
+        self.known: dict[str, dict[tuple[object, ...], float | None]] = {}
         described = described_by(model)
         self.who = digest(identity(described), described.get("quantisation"))[:16]
         self.facts: dict[str, Any] = {
@@ -195,15 +196,14 @@ class _Asking:
         self.progress.end(job.name, "ok" if left else "already done")
 
     def _known(self, job: _Job, by: str) -> dict[tuple[object, ...], float | None]:
-        """What was said of the same answers to the same question, whichever row gave them."""
-        if job.rival:
-            return {}
-        found: dict[tuple[object, ...], float | None] = {}
-        for run in read_comparison(self.comparison.folder).runs:
-            scored = run.scored.get(job.metric.spec, Scored())
-            if scored.by == by:
-                found |= {_seen(job, p): scored.values[p.id] for p in run.predictions if p.id in scored.values}
-        return found
+        """What is recorded of the same answers to the same question, whichever row gave them; added to as more is said."""
+        if by not in self.known:
+            found = self.known[by] = {}
+            for run in self.comparison.runs:
+                scored = run.scored.get(job.metric.spec, Scored())
+                if scored.by == by:
+                    found |= {_seen(job, p): scored.values[p.id] for p in run.predictions if p.id in scored.values}
+        return self.known[by]
 
     def _graded(
         self,

@@ -25,6 +25,7 @@ from advisor.reporting.blocks import (
     section,
 )
 from advisor.reporting.forgetting import forgetting
+from advisor.reporting.judges import judges
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
 from advisor.tasks.power import LEVEL
@@ -47,6 +48,7 @@ def decision_report(decision: Decision) -> Report:
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *judges(decision),
             *preferences(decision),
             *forgetting(decision),
             *_costs(decision),

@@ -54,7 +54,8 @@ class MetricFacts:
         sort: whether every example has a value of its own from the recorded texts ("example"), only all answers
             together have one ("set"), or a model is asked behind the finished run and what it said is recorded
             ("asked").
-        most: the largest value; infinite where there is none. The least is 0.
+        least, most: the smallest and the largest value; infinite where there is none.
+        beside: whether it is never the metric of a task, by which approaches are compared.
         parameters: by name.
     """
 
@@ -66,14 +67,16 @@ class MetricFacts:
     official: str = ""
     better: Better = "higher"
     sort: Sort = "example"
+    least: float = 0.0
     most: float = 1.0
+    beside: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     @property
     def decides(self) -> bool:
         """Whether it can be the metric of a task, by which approaches are compared: every example has a value from 0 to
         1, and higher is better."""
-        return self.sort != "set" and self.better == "higher" and self.most == 1
+        return self.sort != "set" and self.better == "higher" and self.most == 1 and not self.beside
 
 
 @dataclass(frozen=True, kw_only=True)

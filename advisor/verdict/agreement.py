@@ -64,9 +64,9 @@ def agreement(judge: Floats, other: Floats, groups: Sequence[str], grades: int) 
         groups: the test example of each answer.
         grades: on the judge's scale; grades are rounded to it for kappa.
     """
-    draws = Draws(groups)
-    if draws.examples < FEWEST:
+    if len(set(groups)) < FEWEST:
         return None
+    draws = Draws(groups)
     steps = np.rint(judge * (grades - 1)).astype(np.intp), np.rint(other * (grades - 1)).astype(np.intp)
     return Agreement(
         kappa=_interval(kappas(*steps, grades, "quadratic", draws)),
@@ -86,14 +86,12 @@ def length_bias(judge: Floats, other: Floats, words: Floats, groups: Sequence[st
     Args:
         words: length of each answer, in words.
     """
-    draws = Draws(groups)
-    return None if draws.examples < FEWEST else _interval(spearmans(judge - other, words, draws))
+    return None if len(set(groups)) < FEWEST else _interval(spearmans(judge - other, words, Draws(groups)))
 
 
 def mean_over(values: Floats, groups: Sequence[str]) -> Interval | None:
     """A mean with its interval over test examples; None below `FEWEST` of these."""
-    draws = Draws(groups)
-    return None if draws.examples < FEWEST else _interval(draws.means(values))
+    return None if len(set(groups)) < FEWEST else _interval(Draws(groups).means(values))
 
 
 class Draws:

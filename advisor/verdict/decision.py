@@ -12,6 +12,7 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
+from advisor.verdict.judge_cells import JudgeReport
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -351,6 +352,7 @@ class Decision:
         margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
+        judges: how far each judge can be trusted, and what it makes of each row.
     """
 
     comparison: Comparison
@@ -362,3 +364,4 @@ class Decision:
     recommendation: Recommendation
     prices: str
     race: Race | None = None
+    judges: tuple[JudgeReport, ...] = ()

@@ -20,6 +20,7 @@ from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
+from advisor.verdict.judges import judge_doubts, judge_reports
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
@@ -74,8 +75,10 @@ def decide(
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
+    judges = judge_reports(comparison, prices, today)
     doubts = (
         *(provisional_because(comparison) if choice.chosen else ()),
+        *judge_doubts(comparison, judges, choice.chosen.spec if choice.chosen else None),
         *rests_on_open_limits(choice, rows, limits, again),
     )
     unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *not_scored(comparison))
@@ -92,6 +95,7 @@ def decide(
         break_even=points,
         recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
+        judges=judges,
     )
 
 

@@ -258,7 +258,7 @@ def _pairs(
         failures += sum(value is None for value in scored.values.values())
         answers += len(scored.values)
         for i, (first, second) in scored.orders.items():
-            firsts[(i, *sorted((run.spec, scored.rival)))] = ((first > 0.5) + (second > 0.5)) / 2
+            firsts[(i, *sorted((run.spec, scored.rival)))] = float(np.sign([first - 0.5, second - 0.5]).mean() + 1) / 2
         known = ~np.isnan(values)
         if known.any():
             rows.append(

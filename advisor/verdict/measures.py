@@ -19,7 +19,7 @@ from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Comparison, Run
 from advisor.measuring.scored import Scored
 from advisor.measuring.student import VariancePart, half_width
-from advisor.tasks import Metric, facts_of
+from advisor.tasks import Metric, MetricFacts, facts_of
 from advisor.tasks.power import LEVEL
 from advisor.verdict.cells import Interval, Measured
 from advisor.verdict.decision import Row
@@ -100,25 +100,25 @@ def _any(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Measured |
         values = np.stack([example_scores(metric, run, comparison.answers) for run in runs])
         present = ~np.isnan(values).all(axis=0)
         known = int(present.sum())
-        found = _of_means(values[:, present], facts.most) if known else None
+        found = _of_means(values[:, present], facts) if known else None
     missing = len(comparison.answers) - known
     if found is None:
         return None
     return Measured(found.value, found.low, found.high, known, facts.better, missing)
 
 
-def _of_means(values: Floats, most: float) -> Interval:
+def _of_means(values: Floats, facts: MetricFacts) -> Interval:
     """The mean of values, shape (seeds, examples), some of them NaN, with a t interval over examples and seeds."""
     means: Floats = np.nanmean(values, axis=0)
     spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
-    return _around(float(means.mean()), VariancePart(spread, max(1, means.size - 1)), np.nanmean(values, axis=1), most)
+    return _around(float(means.mean()), VariancePart(spread, max(1, means.size - 1)), np.nanmean(values, axis=1), facts)
 
 
-def _around(value: float, examples: VariancePart, seeds: Floats, most: float) -> Interval:
+def _around(value: float, examples: VariancePart, seeds: Floats, facts: MetricFacts) -> Interval:
     """An interval around a value by its variance over examples and that of the values of its seeds."""
     between = VariancePart(float(seeds.var(ddof=1)) / seeds.size, seeds.size - 1) if seeds.size > 1 else None
     half = half_width([part for part in (examples, between) if part], LEVEL)
-    return rounded(value, max(0.0, value - half), min(most, value + half))
+    return rounded(value, max(facts.least, value - half), min(facts.most, value + half))
 
 
 def _corpus(comparison: Comparison, metric: Metric, runs: Sequence[Run]) -> Interval | None:
@@ -137,4 +137,4 @@ def _corpus(comparison: Comparison, metric: Metric, runs: Sequence[Run]) -> Inte
         [fmean(metric.corpus([each[i] for i in kept], [targets[i] for i in kept]) for each in texts) for kept in left]
     )
     variance = (groups - 1) / groups * float(((without - without.mean()) ** 2).sum())
-    return _around(fmean(wholes), VariancePart(variance, groups - 1), wholes, metric.most)
+    return _around(fmean(wholes), VariancePart(variance, groups - 1), wholes, metric)
