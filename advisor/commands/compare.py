@@ -31,6 +31,7 @@ from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
+from advisor.measuring.judging import other_judges
 from advisor.measuring.lineup import Lineup, asked, lineup
 from advisor.measuring.reading import host_of, note_spans
 from advisor.measuring.records import Comparison
@@ -122,7 +123,8 @@ def run(options: argparse.Namespace) -> int:
         fresh() if options.fresh else nullcontext(),
         paying(cap, prices),
     ):
-        only = loaded_for(task, sources[0]) if len(sources) == 1 else None
+        alone = budget or options.latency_again or options.learn or not other_judges(task, sources)
+        only = loaded_for(task, sources[0]) if len(sources) == 1 and alone else None
         models = [only] if only else sources
         if options.latency_again:
             raced = as_raced(task, options.out)

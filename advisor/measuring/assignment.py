@@ -51,6 +51,7 @@ class Assignment:
         yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
         second: what other models were asked before it.
         pairs: preferences held out, both answers of which it is to say how likely they are.
+        lift: whether it is to say how much likelier its answers are with what it found.
     """
 
     approach: Approach
@@ -69,6 +70,7 @@ class Assignment:
     yardsticks: Yardsticks | None = None
     second: tuple[Owed, ...] = ()
     pairs: int = 0
+    lift: bool = False
 
     @property
     def folder(self) -> Path:

@@ -24,6 +24,7 @@ from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
 from advisor.measuring.graded import GRADES, write_grades
 from advisor.measuring.judging import check_judges, judge, judge_sources
 from advisor.measuring.latency import REQUESTS
+from advisor.measuring.lift import tells_lift
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup, loaded
 from advisor.measuring.lock import alone
@@ -387,4 +388,5 @@ def assignment_of(
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
     more["pairs"] = pairs_to_weigh(approach, model, head["task"])
+    more["lift"] = tells_lift(approach, model, head["task"])
     return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)

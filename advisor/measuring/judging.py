@@ -99,6 +99,27 @@ def check_judges(task: Task, texts: bool) -> None:
             )
 
 
+def no_judges(task: Task, what: str) -> None:
+    """Refuse a task that asks judges, which come when all rows are done.
+
+    Args:
+        what: is to be done, which scores answers before: "a race".
+
+    Raises:
+        UserError: it does.
+    """
+    if found := judges_in(task):
+        raise UserError(
+            f"{found[0].spec} asks a judge, and {what} needs its scores before all rows are done",
+            f'{what} by metric = "token_f1"; then compare what is left with --also {found[0].spec}',
+        )
+
+
+def other_judges(task: Task, models: Sequence[Source]) -> bool:
+    """Whether a model that is none of the comparison's judges, so that these have to make room for it."""
+    return any(source not in models for source in judge_sources(task, models).values())
+
+
 def judge(folder: Path, task: Task, sources: Mapping[str, Source], progress: Progress) -> Comparison:
     """Have judges say what is not recorded yet of the newest comparison in a folder, one model after the other.
 
@@ -115,9 +136,10 @@ def judge(folder: Path, task: Task, sources: Mapping[str, Source], progress: Pro
             continue
         with alone(folder):
             comparison = read_comparison(folder)
-            jobs = [job for job in _jobs(comparison, metric) if not _is_done(job, comparison)]
+            source = sources[metric.model]
+            jobs = [job for job in _jobs(comparison, metric, _named(source)) if not _is_done(job, comparison)]
             if jobs:
-                _carry_out(jobs, comparison, task, sources[metric.model], progress)
+                _carry_out(jobs, comparison, task, source, progress)
     return read_comparison(folder)
 
 
@@ -196,7 +218,7 @@ class _Asking:
         self.progress.end(job.name, "ok" if left else "already done")
 
     def _known(self, job: _Job, by: str) -> dict[tuple[object, ...], float | None]:
-        """What is recorded of the same answers to the same question, whichever row gave them; added to as more is said."""
+        """What is recorded of the same answers to the same questions, whichever row gave them; more is added to it."""
         if by not in self.known:
             found = self.known[by] = {}
             for run in self.comparison.runs:
@@ -241,8 +263,19 @@ class _Asking:
         return example.input, example.answers
 
 
-def _jobs(comparison: Comparison, metric: JudgeMetric) -> Iterator[_Job]:
-    """One for each finished run, controls too."""
+def _named(source: Source) -> list[str]:
+    """What tells a judge from others before it is loaded."""
+    if not isinstance(source, LanguageModel):
+        return [source.name]
+    return [str(source.loaded_from["name"])] if source.loaded_from else [source.name, source.revision]
+
+
+def _jobs(comparison: Comparison, metric: JudgeMetric, named: Sequence[str]) -> Iterator[_Job]:
+    """One for each finished run, controls too.
+
+    Args:
+        named: what tells the judge from others.
+    """
     runs = [run for run in comparison.runs if run.status == "ok" and _answers_all(comparison, run)]
     for run in runs:
         rival = _rival(comparison, run, runs) if metric.pairs else None
@@ -251,7 +284,7 @@ def _jobs(comparison: Comparison, metric: JudgeMetric) -> Iterator[_Job]:
         against = [rival.spec, [p.answer for p in rival.predictions]] if rival else []
         spec, _ = apart(run.spec)
         path = record_path(Path(comparison.folder) / (run.key or comparison.key), spec, run.seed)
-        yield _Job(metric, run, path, rival, digest(metric.model, metric.asked, against)[:16])
+        yield _Job(metric, run, path, rival, digest(named, metric.asked, against)[:16])
 
 
 def _is_done(job: _Job, comparison: Comparison) -> bool:

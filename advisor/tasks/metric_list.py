@@ -98,7 +98,7 @@ BUILT_IN: dict[str, MetricFacts] = {
         MetricFacts(
             name="lift",
             measures=(
-                "Log-likelihood of a row's own answer with the passages less without: above 0 it was read in them, near "
+                "Log-likelihood of a row's own answer with the passages less without: above 0 it was read in them, at "
                 "0 it was known."
             ),
             kinds=_WRITTEN,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.measuring.second_models import SecondModel
-from advisor.verdict import words
 from advisor.verdict.agreement import FEWEST, Agreement
 from advisor.verdict.cells import Interval
 from advisor.verdict.correction import Corrected
@@ -80,5 +79,5 @@ class JudgeReport:
         found = self.agreement.pearson
         return (
             f"{self.metric} is not shown to judge better than chance: its grades correlate with {self.against} by "
-            f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}] on {words.many(self.agreement.n, 'answer')}."
+            f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}] on {self.agreement.n:,} answers."
         )

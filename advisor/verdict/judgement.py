@@ -63,23 +63,20 @@ def decide(
     _check(limits, margin)
     prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    told = with_preferences(comparison, with_forgetting(comparison, later.rows))
-    rows: Sequence[Row] = with_missing_partners(told)
+    rows: Sequence[Row] = with_missing_partners(with_preferences(comparison, with_forgetting(comparison, later.rows)))
     tariffs = _tariffs(comparison, rows, prices, today)
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
-    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows = [_admitted(row, limits) for row in rows]
+    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts, limits)
     rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
-    again = partial(choose, contrasts=contrasts, margin=margin)
     judges = judge_reports(comparison, prices, today)
     doubts = (
         *(provisional_because(comparison) if choice.chosen else ()),
-        *judge_doubts(comparison, judges, choice.chosen.spec if choice.chosen else None),
-        *rests_on_open_limits(choice, rows, limits, again),
+        *judge_doubts(comparison.task.metric, judges, choice.chosen),
+        *rests_on_open_limits(choice, rows, limits, partial(choose, contrasts=contrasts, margin=margin)),
     )
     unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *not_scored(comparison))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
@@ -163,8 +160,9 @@ def _check(limits: Limits, margin: float) -> None:
             raise UserError(f"the limit utilisation is {value}", f"a share is at most 1: {value / 100:g}")
 
 
-def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
-    """Rows with quality, letters and the difference to the best, best first; the rest after them.
+def _ranked(rows: Sequence[Row], contrasts: Contrasts, limits: Limits) -> list[Row]:
+    """Rows with quality, letters and the difference to the best, best first, and whether they may be chosen; the rest
+    after them.
 
     The best is that of the approaches that can be chosen in principle: no control.
     """
@@ -172,7 +170,7 @@ def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
     judged = [replace(row, quality=contrasts.intervals.get(row.spec), group=letters.get(row.spec, "")) for row in rows]
     judged.sort(key=lambda row: -row.quality.value if row.quality else math.inf)
     best = next((row.spec for row in judged if row.quality and not row.control), None)
-    return [row if best is None else _versus(row, best, contrasts) for row in judged]
+    return [_admitted(row if best is None else _versus(row, best, contrasts), limits) for row in judged]
 
 
 def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:

@@ -26,6 +26,7 @@ from advisor.verdict.agreement import Agreement, agreement, length_bias, mean_ov
 from advisor.verdict.cells import Interval
 from advisor.verdict.correction import FEWEST as FEWEST_GRADES
 from advisor.verdict.correction import ppi, rogan_gladen
+from advisor.verdict.decision import Row
 from advisor.verdict.judge_cells import GRADES, JudgedRow, JudgeReport
 from advisor.verdict.prices import Prices
 from advisor.verdict.resampling import mean_interval
@@ -49,9 +50,9 @@ def judge_reports(comparison: Comparison, prices: Prices, today: date | None = N
     return tuple(found)
 
 
-def judge_doubts(comparison: Comparison, reports: Sequence[JudgeReport], chosen: str | None) -> Iterator[str]:
+def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: Row | None) -> Iterator[str]:
     """Why a verdict by a judge stays provisional, in sentences; nothing where the metric is no judge."""
-    own = next((one for one in reports if one.metric == comparison.task.metric), None)
+    own = next((one for one in reports if one.metric == metric), None)
     if own is None or chosen is None:
         return
     if own.distrusted:
@@ -59,7 +60,7 @@ def judge_doubts(comparison: Comparison, reports: Sequence[JudgeReport], chosen:
         return
     for row in own.rows:
         raw, told = row.difference, row.corrected_difference
-        if raw is None or told is None or chosen not in (row.spec, row.versus):
+        if raw is None or told is None or chosen.spec not in (row.spec, row.versus):
             continue
         shown = raw.high < 0 or raw.low > 0
         if shown and told.estimate.low <= 0 <= told.estimate.high:
