@@ -67,8 +67,8 @@ def _grade(row: FileRow, path: Path, log: FaultLog) -> Grade | None:
         log.add(path, row.line, f'"id" is {type_name(id)}', "write the id of the test example")
     if not isinstance(answer, str):
         log.add(path, row.line, f'"answer" is {type_name(answer)}, not a text', "write the answer as it was given")
-    number = isinstance(grade, int | float) and not isinstance(grade, bool) and math.isfinite(grade)
-    if not number or not 0 <= grade <= 1:
-        said = f"{grade:g}" if number else type_name(grade) if not isinstance(grade, str) else quoted(grade)
+    value = float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else math.nan
+    if not 0 <= value <= 1:
+        said = quoted(grade) if isinstance(grade, str) else type_name(grade) if math.isnan(value) else f"{value:g}"
         log.add(path, row.line, f'"grade" is {said}', "a number from 0 (wrong) to 1 (as good as the reference)")
-    return None if len(log) > before else Grade(str(id), str(answer), float(grade), Place(path.name, row.line))
+    return None if len(log) > before else Grade(str(id), str(answer), value, Place(path.name, row.line))

@@ -150,15 +150,15 @@ def _reference(comparison: Comparison) -> str:
 
 def _agreed(judged: Sequence[_Judged], other: str, metric: JudgeMetric) -> tuple[Agreement, Interval | None] | None:
     """Agreement over the answers of all rows, each answer to a question once, and what length does to it."""
-    seen: dict[tuple[str, float, float, float], None] = {}
+    seen: dict[tuple[str, tuple[float, ...]], None] = {}
     for one in judged:
         both = np.column_stack([one.judged, getattr(one, other), one.lengths])
         for place in np.flatnonzero(~np.isnan(both).any(axis=1)):
-            seen[(one.ids[place], *map(float, both[place]))] = None
+            seen[one.ids[place], tuple(map(float, both[place]))] = None
     if not seen:
         return None
     ids = [row[0] for row in seen]
-    columns = np.array([row[1:] for row in seen], dtype=np.float64)
+    columns = np.array([row[1] for row in seen], dtype=np.float64)
     judge, people, lengths = columns.T
     found = agreement(judge, people, ids, metric.scale)
     return None if found is None else (found, length_bias(judge, people, lengths, ids))
@@ -249,8 +249,8 @@ def _pairs(
     """
     against = _reference(comparison)
     specs = {run.spec: run for run in reversed(comparison.runs) if run.status == "ok"}
-    seen: dict[tuple[str, str, str], tuple[float, float, float]] = {}
-    firsts: dict[tuple[str, str, str], float] = {}
+    seen: dict[tuple[str, ...], tuple[float, float, float]] = {}
+    firsts: dict[tuple[str, ...], float] = {}
     rows, failures, answers = [], 0, 0
     for run in runs:
         scored = run.scored[metric.spec]
@@ -287,7 +287,7 @@ def _pairs(
 
 def _outcomes(
     comparison: Comparison, against: str, run: Run, rival: Run, values: Floats
-) -> Iterator[tuple[tuple[str, str, str], tuple[float, float, float]]]:
+) -> Iterator[tuple[tuple[str, ...], tuple[float, float, float]]]:
     """Of each pair once, the outcome as the judge and as the reference metric has it, and how much longer the row's
     answer is."""
     own, other = (example_scores(against, one, comparison.answers) for one in (run, rival))
