@@ -58,7 +58,7 @@ def _judges(task: Task, rows: Lineup, scope: Scope) -> Iterator[str]:
     answers = len(task.test) * sum(scope.seeds if approach.seeded else 1 for approach in chosen)
     for metric in judges_in(task):
         calls = answers * (2 if metric.pairs else 1)
-        yield f"{metric.spec} asks {metric.model} up to {calls:,} times when all rows are done, which is not in the sum."
+        yield f"{metric.spec} asks {metric.model} up to {calls:,} times when all rows are done; that is not in the sum."
 
 
 def _outlook(
