@@ -54,15 +54,16 @@ def _is_of_pairs(one: JudgeReport) -> bool:
 def _details(one: JudgeReport) -> Iterator[Detail]:
     label = Code(one.metric)
     bad: Tone = "bad" if one.distrusted else ""
-    trust = one.distrusted or f"judges better than chance, held against {_against(one)}"
-    yield Detail(label, trust[:1].upper() + trust[1:].rstrip("."), tone=bad)
+    trust = one.distrusted.removeprefix(f"{one.metric} ").rstrip(".")
+    yield Detail(label, trust or f"judges better than chance, held against {_against(one)}", tone=bad)
     if one.agreement:
         yield Detail("agreement", _agreement(one.agreement), follows=True)
     if one.length:
         yield Detail("length", _length(one.length), follows=True)
     if one.position:
         share = _share(one.position)
-        yield Detail("position", f"prefers what stands first in {share} of the pairs, 0.50 if it does not matter")
+        said = f"prefers what stands first in {share} of the pairs, 0.50 if it does not matter"
+        yield Detail("position", said, follows=True)
     yield Detail("failures", f"{one.failures:,} of {words.many(one.answers, 'answer')} got no grade", follows=True)
     yield Detail("took", _took(one), follows=True)
 
@@ -81,8 +82,8 @@ def _agreement(found: Agreement) -> str:
             ("of ranks", found.spearman),
         )
     ]
-    bias = f"grades {figures.decimals(found.bias.value, 2, signed=True)} too high on average"
-    return f"{', '.join(parts)}; {bias}; {words.many(found.n, 'answer')} to {words.many(found.examples, 'example')}"
+    of = f"{words.many(found.n, 'answer')} to {words.many(found.examples, 'example')}"
+    return f"{', '.join(parts)}; bias {_signed(found.bias)}; {of}"
 
 
 def _length(found: Interval) -> str:

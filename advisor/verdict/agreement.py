@@ -128,7 +128,7 @@ def kappas(
 ) -> Floats:
     """Cohen's kappa (Cohen 1960; weighted: Cohen 1968) in each resample; shape (1 + RESAMPLES,).
 
-    1 where both give every item the same grade.
+    0 where both give every item one and the same grade: that says nothing.
 
     Args:
         first, second: grades from 0 to `grades` - 1; shape (items,).
@@ -200,9 +200,9 @@ def _interval(found: Floats) -> Interval:
 
 
 def _one_less(observed: Floats, expected: Floats) -> Floats:
-    """1 - observed / expected disagreement; 1 where no disagreement can be expected, since all grades are one."""
+    """1 - observed / expected disagreement; 0 where none can be expected, since all grades are one."""
     none = expected <= _NEXT_TO_NONE
-    found: Floats = np.where(none, 1.0, 1 - observed / np.where(none, 1.0, expected))
+    found: Floats = np.where(none, 0.0, 1 - observed / np.where(none, 1.0, expected))
     return found
 
 
