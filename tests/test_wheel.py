@@ -20,6 +20,7 @@ from advisor.version import VERSION
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 EXTRAS = {
+    "sql",
     *("api", "qlora", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow"),
     *("names", "parquet", "pdf", "hub", "chroma", "several"),
 }

@@ -50,8 +50,8 @@ class Assignment:
         texts: whether the passages that stood beside a query are recorded with its answer.
         yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
         second: what other models were asked before it.
+        metrics: metrics that ask a model, to be measured of the finished run, with a digest of what gives their values.
         pairs: preferences held out, both answers of which it is to say how likely they are.
-        lift: whether it is to say how much likelier its answers are with what it found.
     """
 
     approach: Approach
@@ -70,7 +70,7 @@ class Assignment:
     yardsticks: Yardsticks | None = None
     second: tuple[Owed, ...] = ()
     pairs: int = 0
-    lift: bool = False
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:

@@ -24,7 +24,6 @@ from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
 from advisor.measuring.graded import GRADES, write_grades
 from advisor.measuring.judging import check_judges, judge, judge_sources
 from advisor.measuring.latency import REQUESTS
-from advisor.measuring.lift import tells_lift
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup, loaded
 from advisor.measuring.lock import alone
@@ -47,6 +46,7 @@ from advisor.measuring.reading import (
     write_change,
 )
 from advisor.measuring.records import Comparison, described_by, task_facts
+from advisor.measuring.scoring import metrics_to_ask
 from advisor.measuring.yardsticks import Yardsticks, check_trained, other_tasks
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
@@ -384,9 +384,8 @@ def assignment_of(
     told = bool(described["revision"]) and type(model).__module__.split(".")[0] == HOST
     known = told and is_described(approach)
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
-    settings = head["settings"]
+    settings, facts = head["settings"], head["task"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
-    more["pairs"] = pairs_to_weigh(approach, model, head["task"])
-    more["lift"] = tells_lift(approach, model, head["task"])
+    more |= {"pairs": pairs_to_weigh(approach, model, facts), "metrics": metrics_to_ask(approach, model, facts)}
     return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.measuring import metrics
-from advisor.measuring.records import Answer, Run
+from advisor.measuring.records import Answer, Run, TaskFacts
 from advisor.measuring.scored import Scored
 from advisor.tasks import facts_of
 
 
-def example_scores(metric: str, run: Run, answers: Mapping[str, Answer]) -> NDArray[np.float64]:
+def example_scores(
+    metric: str, run: Run, answers: Mapping[str, Answer], task: TaskFacts | None = None
+) -> NDArray[np.float64]:
     """The value of each answer by a metric, NaN where it has none; shape (examples,), in the order of `answers`.
 
     A query that got no answer is worth 0 by a metric of which more is better, also where an empty answer would be
@@ -22,6 +24,7 @@ def example_scores(metric: str, run: Run, answers: Mapping[str, Answer]) -> NDAr
     Args:
         metric: the spec of one by which every example has a value.
         run: a complete run.
+        task: as in `advisor.measuring.metrics.value`.
 
     Raises:
         UserError: as in `advisor.measuring.metrics.score`.
@@ -33,7 +36,7 @@ def example_scores(metric: str, run: Run, answers: Mapping[str, Answer]) -> NDAr
         recorded = run.scored.get(metric, Scored()).values
         found = [recorded.get(i) for i in answers]
     else:
-        found = [metrics.value(metric, given[i].answer, answer.targets) for i, answer in answers.items()]
+        found = [metrics.value(metric, given[i].answer, answer.targets, task) for i, answer in answers.items()]
     values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
     values[unanswered] = 0.0 if facts.better == "higher" else np.nan
     return values

@@ -9,11 +9,12 @@ from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, PREDICT, read_run
 from advisor.measuring.change import ChangeMeasurement, lacks_change
 from advisor.measuring.forgetting import ForgettingMeasurement, lacks_forgetting
-from advisor.measuring.lift import LIFT, LiftMeasurement, lacks_lift
 from advisor.measuring.preferred import PreferenceMeasurement, lacks_pairs
 from advisor.measuring.progress import Progress
 from advisor.measuring.recall import FORGETTING
 from advisor.measuring.records import PREFERRED, Run
+from advisor.measuring.scored import SCORED
+from advisor.measuring.scoring import ScoredMeasurement, lacks_scores
 from advisor.models import LanguageModel
 from advisor.tasks import Task
 
@@ -25,8 +26,8 @@ def lacks_further(before: Run, assignment: Assignment, task: Task | None) -> boo
         task: whose change it has to have been measured after; None where that is not asked for.
     """
     changed = task is not None and lacks_change(before, task)
-    weighed = not lacks_pairs(before, assignment) and not lacks_lift(before, assignment)
-    return changed or not weighed or lacks_forgetting(before, assignment.yardsticks)
+    lacks = lacks_pairs(before, assignment) or lacks_scores(before, assignment)
+    return changed or lacks or lacks_forgetting(before, assignment.yardsticks)
 
 
 class FurtherMeasurement:
@@ -38,14 +39,14 @@ class FurtherMeasurement:
         self.doing = PREDICT
         self._change = ChangeMeasurement(assignment, task, model, progress)
         self._pairs = PreferenceMeasurement(assignment, task, progress)
-        self._lift = LiftMeasurement(assignment, task, progress)
+        self._scores = ScoredMeasurement(assignment, task, model, progress)
         self._forgetting = ForgettingMeasurement(assignment, model, progress)
 
     def go(self, predictor: Predictor) -> None:
         """Measure what the run as it is recorded lacks."""
         assignment = self.assignment
-        wanted = self.task.test_after or assignment.pairs or assignment.lift or assignment.yardsticks
-        run = read_run(assignment.path) if wanted else None
+        asked = self.task.test_after or assignment.pairs or assignment.metrics or assignment.yardsticks
+        run = read_run(assignment.path) if asked else None
         if run is None:
             return
         if lacks_change(run, self.task):
@@ -54,9 +55,9 @@ class FurtherMeasurement:
         if lacks_pairs(run, assignment):
             self.doing = PREFERRED
             self._pairs.go(predictor, run)
-        if lacks_lift(run, assignment):
-            self.doing = LIFT
-            self._lift.go(predictor, run)
+        if lacks_scores(run, assignment):
+            self.doing = SCORED
+            self._scores.go(predictor, run)
         if lacks_forgetting(run, assignment.yardsticks):
             self.doing = FORGETTING
             self._forgetting.go(predictor, run)
@@ -65,5 +66,5 @@ class FurtherMeasurement:
         """Record why nothing can be measured of what is asked for."""
         self._change.give_up(before, why)
         self._pairs.give_up(before, why)
-        self._lift.give_up(before, why)
+        self._scores.go(None, before)  # not all of them need what was fitted
         self._forgetting.give_up(before, why)

@@ -9,24 +9,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.errors import UserError
+from advisor.measuring import validity
 from advisor.measuring.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
 from advisor.measuring.confusion import Confusion
+from advisor.measuring.failings import format_failures, refusals
 from advisor.measuring.json_values import json_value, leaves, shared
+from advisor.measuring.numeric import numeric
+from advisor.measuring.records import TaskFacts
+from advisor.measuring.whole import EACH, WHOLES, distinct_n, sentence_bleu, sentence_chrf
 from advisor.tasks import UNANSWERABLE, Metric, parse_metric, release_of
 from advisor.tasks.faults import quoted, short
-from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
+from advisor.tasks.forms import answer_tokens, is_sign, normalised, unicode_form
 from advisor.tasks.metric_facts import Value
 from advisor.tasks.metric_list import BUILT_IN
 from advisor.tasks.metrics import other_metric
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.chrf import CHRF
 
 
 def score(metric: str, text: str, targets: Sequence[str]) -> float:
@@ -46,9 +48,16 @@ def score(metric: str, text: str, targets: Sequence[str]) -> float:
     return value(metric, text, targets) or 0.0
 
 
-def value(metric: str, text: str, targets: Sequence[str]) -> float | None:
-    """The same of any metric by which every example has a value: from 0 to its `most`, None where it has none."""
-    judge = metric_of(metric).score
+def value(metric: str, text: str, targets: Sequence[str], task: TaskFacts | None = None) -> float | None:
+    """The same of any metric by which every example has a value: from 0 to its `most`, None where it has none.
+
+    Args:
+        task: which is needed by metrics that go by its kind.
+    """
+    found = metric_of(metric)
+    judge = found.score
+    if judge is not None and found.by_kind:
+        judge = partial(judge, kind=task.kind, labels=task.labels) if task else None
     if judge is None:
         raise UserError(
             f"{quoted(metric)} cannot be told from one answer and its targets alone", "name another metric here"
@@ -93,8 +102,18 @@ def _accuracy(text: str, targets: Sequence[str]) -> float:
     return float(unicode_form(text) in map(unicode_form, targets))
 
 
-def _exact_match(text: str, targets: Sequence[str]) -> float:
-    return float(answer_tokens(text) in map(answer_tokens, targets))
+def _exact_match(text: str, targets: Sequence[str], normalise: str = "answer") -> float:
+    form = _FORMS[normalise]
+    return float(form(text) in map(form, targets))
+
+
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    "answer": answer_tokens,
+    "none": str,
+    "unicode": unicode_form,
+    "case": normalised,
+    "squad": squad_form,
+}
 
 
 def _token_f1(text: str, targets: Sequence[str]) -> float:
@@ -142,28 +161,26 @@ def _rouge_l(text: str, targets: Sequence[str]) -> float:
     return max(_in_order(words, rouge_words(target)) for target in targets)
 
 
+def _rouge_n(text: str, targets: Sequence[str], n: int) -> float:
+    """F1 of n-grams of words (Lin 2004), those of `rouge_words`; of texts that have none, whether they are the same."""
+    words = rouge_words(text)
+    return max(_ngrams_shared(words, rouge_words(target), n) for target in targets)
+
+
+def _ngrams_shared(found: Sequence[str], wanted: Sequence[str], n: int) -> float:
+    if len(found) < n and len(wanted) < n:
+        return float(tuple(found) == tuple(wanted))
+    return overlap(*(list(zip(*(words[at:] for at in range(n)), strict=False)) for words in (found, wanted)))
+
+
+def _mean_of(name: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+    return float(EACH[name](texts, targets).mean())
+
+
 def _in_order(found: Sequence[str], wanted: Sequence[str]) -> float:
     if not found or not wanted:
         return float(not found and not wanted)
     return 2 * longest_common(wanted, found) / (len(found) + len(wanted))
-
-
-def _chrf(text: str, targets: Sequence[str]) -> float:
-    """F2 of character n-grams (Popović 2015) by sacrebleu, of the texts in one Unicode form."""
-    return (
-        float(_chrf_scorer().sentence_score(unicode_form(text), [unicode_form(target) for target in targets]).score)
-        / 100
-    )
-
-
-def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
-    """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
-
-    The quality is the mean over the answers instead, of which differences can be tested.
-    """
-    most = max(map(len, targets))
-    streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]
-    return float(_chrf_scorer().corpus_score([unicode_form(text) for text in texts], streams).score) / 100
 
 
 def _code_exact(text: str, targets: Sequence[str]) -> float:
@@ -204,14 +221,6 @@ def _target_value(target: str) -> Any:
     return value
 
 
-@cache
-def _chrf_scorer() -> CHRF:
-    # Imported on first use: only one metric needs it.
-    from sacrebleu.metrics.chrf import CHRF
-
-    return CHRF()
-
-
 _JUDGES: Mapping[str, Callable[..., float]] = {
     "accuracy": _accuracy,
     "macro_f1": _accuracy,
@@ -220,12 +229,28 @@ _JUDGES: Mapping[str, Callable[..., float]] = {
     "squad_em": _squad_em,
     "squad_f1": _squad_f1,
     "rouge_l": _rouge_l,
-    "chrf": _chrf,
+    "rouge_1": partial(_rouge_n, n=1),
+    "rouge_2": partial(_rouge_n, n=2),
+    "chrf": sentence_chrf,
+    "bleu": sentence_bleu,
+    "numeric": numeric,
     "code_exact": _code_exact,
     "code_f1": _code_f1,
     "json_f1": _json_f1,
+    "json_valid": validity.json_valid,
+    "json_exact": validity.json_exact,
+    "python_valid": validity.python_valid,
+    "python_exact": validity.python_exact,
+    "sql_valid": validity.sql_valid,
+    "sql_exact": validity.sql_exact,
+    "refusals": refusals,
+    "format_failures": format_failures,
 }
-_CORPUS: Mapping[str, Callable[..., float]] = {"chrf": corpus_chrf}
+_CORPUS: Mapping[str, Callable[..., float]] = {
+    "distinct_n": distinct_n,
+    **{name: whole.of for name, whole in WHOLES.items()},
+    **{name: partial(_mean_of, name) for name in EACH},
+}
 _FIX_IT = "fix or uninstall it, or name another metric"
 
 

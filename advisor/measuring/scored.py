@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.second_models import SecondModel
+from advisor.tasks import Example
 
 SCORED = "scored"
 """The type of the lines that say so, in the record of a run."""
 AT_ONCE = 16
 """Examples of a line: what a kill can cost at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredExample:
+    """A test example and what a run answered."""
+
+    example: Example
+    prediction: PredictionRecord
 
 
 @dataclass(frozen=True)

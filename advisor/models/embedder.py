@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.errors import NotApplicable
 from advisor.models.clock import clock
 
 Vectors = NDArray[np.float32]
@@ -76,6 +77,28 @@ class KeepsVectors(Protocol):
     def keeping_vectors(self, path: Path) -> AbstractContextManager[None]:
         """While the block runs, vectors are kept in `path` as they come, and what is there is not asked again."""
         ...
+
+
+@runtime_checkable
+class TellsTokens(Protocol):
+    """An embedder that shows the vectors of single tokens, too, from which it makes that of a text."""
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Unit vectors of each text's own tokens, in its last layer, float32, shape (tokens, width)."""
+        ...
+
+
+def tokens_by(embedder: Embedder, texts: Sequence[str]) -> list[Vectors]:
+    """As in `TellsTokens.embed_tokens`.
+
+    Raises:
+        NotApplicable: the embedder shows no vectors of tokens.
+    """
+    while isinstance(embedder, EmbedderBehind):
+        embedder = embedder.embedder
+    if not isinstance(embedder, TellsTokens):
+        raise NotApplicable(f"the embedder {embedder.name} shows no vectors of single tokens")
+    return embedder.embed_tokens(texts)
 
 
 def window_of(embedder: Embedder) -> int | None:

@@ -26,6 +26,7 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.judges import judges
+from advisor.reporting.measures import measures
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
 from advisor.tasks.power import LEVEL
@@ -46,6 +47,7 @@ def decision_report(decision: Decision) -> Report:
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
+            *measures(decision),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
             *judges(decision),

@@ -57,6 +57,8 @@ class MetricFacts:
         least, most: the smallest and the largest value; infinite where there is none.
         beside: whether it is never the metric of a task, by which approaches are compared.
         parameters: by name.
+        geometric: whether examples are averaged by the mean of their logarithms, as perplexities are.
+        by_kind: whether `score` is also given the `kind` and the `labels` of the task, by name.
     """
 
     name: str
@@ -71,6 +73,8 @@ class MetricFacts:
     most: float = 1.0
     beside: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    geometric: bool = False
+    by_kind: bool = False
 
     @property
     def decides(self) -> bool:

@@ -7,6 +7,13 @@ import math
 from advisor.tasks.metric_facts import RIGHT_OR_WRONG, MetricFacts, Parameter
 from advisor.tasks.task import Kind
 
+_DIALECT = {
+    "dialect": Parameter(
+        "any", "whose SQL it is, as sqlglot calls it: sqlite, postgres, mysql, tsql, ...; any: plain SQL"
+    )
+}
+_ROUGE = "rouge_score 0.1.2 with its stemmer, on ASCII text; other scripts have words too"
+_TEXTS: tuple[Kind, ...] = ("qa", "generation")
 _WRITTEN: tuple[Kind, ...] = ("qa", "generation", "extraction")
 _JUDGE = Parameter("", "alias of a model of the comparison, or by what another one is loaded", optional=False)
 _RUBRIC = Parameter("", 'what to judge by, without commas; a longer one belongs into task.toml: [judge] rubric = "..."')
@@ -17,12 +24,14 @@ BUILT_IN: dict[str, MetricFacts] = {
         MetricFacts(
             name="accuracy",
             measures="Share of the examples whose label is right.",
+            official="scikit-learn's accuracy_score",
             kinds=("classification",),
             spread=RIGHT_OR_WRONG,
         ),
         MetricFacts(
             name="macro_f1",
             measures="F1 of each label, averaged, so that rare labels weigh as much as frequent ones.",
+            official="scikit-learn's f1_score",
             kinds=("classification",),
             spread=RIGHT_OR_WRONG,
         ),
@@ -30,6 +39,14 @@ BUILT_IN: dict[str, MetricFacts] = {
             name="exact_match",
             measures="Share of the answers that are an acceptable one, but for case, articles and punctuation.",
             spread=RIGHT_OR_WRONG,
+            parameters={
+                "normalise": Parameter(
+                    "answer",
+                    "what does not count: answer: case, articles and punctuation, in any script; none: nothing; "
+                    "unicode: typography and white space; case: these and case; squad: by SQuAD's rules",
+                    ("answer", "none", "unicode", "case", "squad"),
+                )
+            },
         ),
         MetricFacts(
             name="token_f1",
@@ -39,24 +56,28 @@ BUILT_IN: dict[str, MetricFacts] = {
             name="squad_em",
             measures="Exact match as SQuAD's official script computes it.",
             spread=RIGHT_OR_WRONG,
-            source="Rajpurkar et al. 2018, evaluation script 2.0",
+            source="Rajpurkar et al. 2018",
+            official="SQuAD's evaluation script, version 2.0",
         ),
         MetricFacts(
             name="squad_f1",
             measures="F1 of the words as SQuAD's official script computes it.",
-            source="Rajpurkar et al. 2018, evaluation script 2.0",
+            source="Rajpurkar et al. 2018",
+            official="SQuAD's evaluation script, version 2.0",
         ),
         MetricFacts(
             name="rouge_l",
             measures="F1 of the longest common subsequence of words.",
             spread=0.15,
             source="Lin 2004",
+            official=_ROUGE,
         ),
         MetricFacts(
             name="chrf",
             measures="F2 of character n-grams, as translations are judged.",
             spread=0.15,
-            source="Popović 2015, by sacrebleu",
+            source="Popović 2015",
+            official="sacrebleu 2.6",
         ),
         MetricFacts(
             name="code_exact",
@@ -106,6 +127,163 @@ BUILT_IN: dict[str, MetricFacts] = {
             better="neither",
             least=-math.inf,
             most=math.inf,
+        ),
+        MetricFacts(
+            name="rouge_1",
+            measures="F1 of the words in common, stemmed.",
+            spread=0.15,
+            source="Lin 2004",
+            official=_ROUGE,
+        ),
+        MetricFacts(
+            name="rouge_2",
+            measures="F1 of the pairs of words in common; texts without any are right where they are the same.",
+            spread=0.15,
+            source="Lin 2004",
+            official=_ROUGE,
+        ),
+        MetricFacts(
+            name="bleu",
+            measures="Mean BLEU of the answers, each for itself; beside it BLEU of all answers together, as it is "
+            "usually reported, with an interval by bootstrap.",
+            kinds=_WRITTEN,
+            spread=0.15,
+            source="Papineni et al. 2002; of one answer with exponential smoothing (Chen & Cherry 2014)",
+            official="sacrebleu 2.6: sentence_bleu, corpus_bleu",
+        ),
+        MetricFacts(
+            name="numeric",
+            measures="Share of the answers whose last number is that of an acceptable one.",
+            kinds=_WRITTEN,
+            spread=RIGHT_OR_WRONG,
+            source="Cobbe et al. 2021 (GSM8K)",
+            official="GSM8K's extract_answer, where answers end in #### and a number; any other text is read too",
+            parameters={
+                "tolerance": Parameter(0.0, "how far a number may be off", least=0),
+                "relative": Parameter(0.0, "how far it may be off as a share of the right one, 0.01 for 1 %", least=0),
+            },
+        ),
+        MetricFacts(
+            name="json_valid",
+            measures="Share of the answers that are one JSON value and nothing else, but for a fence of backticks.",
+            kinds=_WRITTEN,
+            spread=RIGHT_OR_WRONG,
+            official="Python's json.loads",
+        ),
+        MetricFacts(
+            name="json_exact",
+            measures="Share of the answers that are the JSON value of an acceptable one; order of keys does not count.",
+            kinds=_WRITTEN,
+            spread=RIGHT_OR_WRONG,
+            official="Python's json.loads; true is not 1 here",
+        ),
+        MetricFacts(
+            name="python_valid",
+            measures="Share of the answers that parse as Python; nothing is compiled or run.",
+            kinds=_TEXTS,
+            spread=RIGHT_OR_WRONG,
+            official="Python's ast.parse",
+        ),
+        MetricFacts(
+            name="python_exact",
+            measures="Share of the answers with the syntax tree of an acceptable one; comments do not count.",
+            kinds=_TEXTS,
+            spread=RIGHT_OR_WRONG,
+            official="Python's ast.dump",
+        ),
+        MetricFacts(
+            name="sql_valid",
+            measures="Share of the answers that parse as statements of SQL (queries, changes of data or tables).",
+            kinds=_TEXTS,
+            spread=RIGHT_OR_WRONG,
+            official="sqlglot 30 (the extra sql), which takes a lone name for an expression; here it is no statement",
+            parameters=_DIALECT,
+        ),
+        MetricFacts(
+            name="sql_exact",
+            measures="Share of the answers with the syntax tree of an acceptable one, whatever the case of what is not "
+            "quoted, comments and blanks.",
+            kinds=_TEXTS,
+            spread=RIGHT_OR_WRONG,
+            official="sqlglot 30 (the extra sql)",
+            parameters=_DIALECT,
+        ),
+        MetricFacts(
+            name="embedding_similarity",
+            measures="Cosine of the vectors of an answer and the nearest acceptable one by the comparison's embedder, "
+            "0 where it is negative.",
+            kinds=_TEXTS,
+            spread=0.15,
+            source="Reimers & Gurevych 2019",
+            official="sentence-transformers' encode",
+            sort="asked",
+        ),
+        MetricFacts(
+            name="bertscore",
+            measures="F1 of the best matches of tokens by their vectors in context, without idf weights or rescaling. "
+            "The vectors are the embedder's, so values of another one are not comparable.",
+            kinds=_TEXTS,
+            spread=0.1,
+            source="Zhang et al. 2020",
+            official="torchmetrics 1.9 with the same model",
+            sort="asked",
+            parameters={
+                "model": Parameter(
+                    "embedder", "whose vectors: embedder, the comparison's; or a folder or name as --embedder takes it"
+                )
+            },
+        ),
+        MetricFacts(
+            name="reference_perplexity",
+            measures="Perplexity of the reference answer by its tokens, under the row's prompts and weights: how much "
+            "what is right surprises it. The geometric mean over examples.",
+            kinds=("qa", "generation", "extraction", "classification"),
+            source="Jelinek et al. 1977",
+            better="lower",
+            most=math.inf,
+            sort="asked",
+            geometric=True,
+        ),
+        MetricFacts(
+            name="distinct_n",
+            measures="Share of the n-grams of words over all answers that are different ones: 1 where nothing is said "
+            "twice.",
+            kinds=_TEXTS,
+            source="Li et al. 2016",
+            better="neither",
+            sort="set",
+            parameters={"n": Parameter(2, "words of an n-gram", least=1)},
+        ),
+        MetricFacts(
+            name="self_bleu",
+            measures="Mean BLEU of each answer against all the others: 1 where all are alike.",
+            kinds=_TEXTS,
+            source="Zhu et al. 2018 (Texygen)",
+            official="sacrebleu 2.6: sentence_bleu",
+            better="neither",
+            sort="set",
+        ),
+        MetricFacts(
+            name="length_ratio",
+            measures="Words of all answers over those of the targets nearest in length.",
+            kinds=_TEXTS,
+            better="neither",
+            sort="set",
+            most=math.inf,
+        ),
+        MetricFacts(
+            name="refusals",
+            measures='Share of the answers that decline in words of their own ("I cannot answer"); "unanswerable" is '
+            "an answer.",
+            kinds=_WRITTEN,
+            better="lower",
+        ),
+        MetricFacts(
+            name="format_failures",
+            measures="Share of the answers that are not of the form asked for: no label; no JSON; blank, or the same "
+            "words again and again.",
+            better="lower",
+            by_kind=True,
         ),
     )
 }

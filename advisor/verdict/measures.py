@@ -1,14 +1,17 @@
 """What each row comes to by every metric that was asked for: the task's own, and those beside it, which decide nothing.
 
 A metric of which more is better, from 0 to 1, gets the interval that quality gets (`resampling.py`). Any other mean
-over examples gets a t interval over those that have a value. A figure of all answers together gets one from a
-delete-a-group jackknife (Kott 2001; Efron & Tibshirani 1993, chapter 11): a bootstrap would draw answers twice, and
-whatever counts what is alike among them (distinct n-grams, self-BLEU) would change by that alone.
+over examples gets a t interval over those that have a value (of logarithms, where the mean is geometric). A figure of
+all answers together that is made of sums over them (BLEU, chrF, lengths) is bootstrapped by percentiles, as is usual
+for BLEU (Koehn 2004). One that counts what is alike among answers is not, since a resample draws answers twice and
+would change it by that alone: distinct n-grams, and measures of other packages, get a delete-a-group jackknife (Kott
+2001), and self-BLEU a t interval over the answers, each held against the others as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -19,8 +22,9 @@ from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Comparison, Run
 from advisor.measuring.scored import Scored
 from advisor.measuring.student import VariancePart, half_width
-from advisor.tasks import Metric, MetricFacts, facts_of
-from advisor.tasks.power import LEVEL
+from advisor.measuring.whole import EACH, WHOLES, Whole
+from advisor.tasks import MetricFacts, facts_of
+from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict.cells import Interval, Measured
 from advisor.verdict.decision import Row
 from advisor.verdict.paired import rounded
@@ -28,8 +32,11 @@ from advisor.verdict.resampling import Bootstrap
 from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Floats, Sample, samples
 
-GROUPS = 50
+GROUPS = 20
 """Of examples, of which each is left out once, of a figure of all answers together."""
+RESAMPLES = 999
+_SEED = 20_261_130
+_LARGEST = 700.0  # of logarithms
 
 
 def with_metrics(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
@@ -72,13 +79,13 @@ def _own(comparison: Comparison, row: Row) -> Measured:
     metric, quality = comparison.task.metric, row.quality
     runs = [run for run in complete_runs(comparison) if run.spec == row.spec]
     missing = _missing(comparison, metric, runs)
-    corpus = _corpus(comparison, metric_of(metric), runs)
+    corpus = _corpus(comparison, metric, runs)
     return Measured(quality.value, quality.low, quality.high, row.n, missing=missing, corpus=corpus)
 
 
 def _by_quality(comparison: Comparison, metric: str, sample: Sample, ready: Sequence[Run], boot: Bootstrap) -> Measured:
     runs = [run for run in ready if run.spec == sample.spec]
-    found, corpus = boot.interval(sample), _corpus(comparison, metric_of(metric), runs)
+    found, corpus = boot.interval(sample), _corpus(comparison, metric, runs)
     missing = _missing(comparison, metric, runs)
     return Measured(found.value, found.low, found.high, sample.n, missing=missing, corpus=corpus)
 
@@ -93,11 +100,11 @@ def _missing(comparison: Comparison, metric: str, runs: Sequence[Run]) -> int:
 
 def _any(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Measured | None:
     """What a row comes to by a metric that is no quality; None where no example has a value."""
-    facts, known = metric_of(metric), len(comparison.answers)
+    facts, known = facts_of(metric), len(comparison.answers)
     if facts.sort == "set":
-        found: Interval | None = _corpus(comparison, facts, runs)
+        found: Interval | None = _corpus(comparison, metric, runs)
     else:
-        values = np.stack([example_scores(metric, run, comparison.answers) for run in runs])
+        values = np.stack([example_scores(metric, run, comparison.answers, comparison.task) for run in runs])
         present = ~np.isnan(values).all(axis=0)
         known = int(present.sum())
         found = _of_means(values[:, present], facts) if known else None
@@ -108,33 +115,70 @@ def _any(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Measured |
 
 
 def _of_means(values: Floats, facts: MetricFacts) -> Interval:
-    """The mean of values, shape (seeds, examples), some of them NaN, with a t interval over examples and seeds."""
+    """The mean of values, shape (seeds, examples), some of them NaN, with a t interval over examples and seeds; of the
+    logarithms where the mean is geometric."""
+    if facts.geometric:
+        found = _of_means(np.log(values), replace(facts, geometric=False, least=-math.inf, most=math.inf))
+        return rounded(*(math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high)))
     means: Floats = np.nanmean(values, axis=0)
     spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
-    return _around(float(means.mean()), VariancePart(spread, max(1, means.size - 1)), np.nanmean(values, axis=1), facts)
+    part = VariancePart(spread, max(1, means.size - 1))
+    return _around(float(means.mean()), part, np.nanmean(values, axis=1), (facts.least, facts.most))
 
 
-def _around(value: float, examples: VariancePart, seeds: Floats, facts: MetricFacts) -> Interval:
+def _around(value: float, examples: VariancePart, seeds: Floats, ends: tuple[float, float]) -> Interval:
     """An interval around a value by its variance over examples and that of the values of its seeds."""
     between = VariancePart(float(seeds.var(ddof=1)) / seeds.size, seeds.size - 1) if seeds.size > 1 else None
     half = half_width([part for part in (examples, between) if part], LEVEL)
-    return rounded(value, max(facts.least, value - half), min(facts.most, value + half))
+    return rounded(value, max(ends[0], value - half), min(ends[1], value + half))
 
 
-def _corpus(comparison: Comparison, metric: Metric, runs: Sequence[Run]) -> Interval | None:
+def _corpus(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Interval | None:
     """The figure of all answers together, the mean of the seeds; None of a metric without one."""
-    if metric.corpus is None:
+    found = metric_of(metric)
+    if found.corpus is None:
         return None
     targets = [answer.targets for answer in comparison.answers.values()]
     given = [{p.id: p.answer for p in run.predictions} for run in runs]
     texts = [[one[i] for i in comparison.answers] for one in given]
-    wholes = np.array([metric.corpus(each, targets) for each in texts])
-    n, groups = len(targets), min(GROUPS, len(targets))
+    wholes = np.array([found.corpus(each, targets) for each in texts])
+    if not np.isfinite(wholes).all():
+        return None
+    if whole := WHOLES.get(found.name):
+        return _by_bootstrap(whole, [whole.table(each, targets) for each in texts], wholes, found.most)
+    if each := EACH.get(found.name):
+        values = np.stack([each(text, targets) for text in texts])
+        return _of_means(values, found)
+    return _by_groups(found.corpus, texts, targets, wholes, found.most)
+
+
+def _by_bootstrap(whole: Whole, tables: Sequence[Floats], values: Floats, most: float) -> Interval:
+    """Percentiles over resamples of the examples, the same for all seeds, and what seeds add."""
+    n, rng = len(tables[0]), np.random.default_rng(_SEED)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+    drawn = np.mean([[whole.figure(sums) for sums in (weights @ table).tolist()] for table in tables], axis=0)
+    value, finite = float(values.mean()), drawn[np.isfinite(drawn)]
+    if values.size > 1:
+        return _around(value, VariancePart(float(finite.var(ddof=1)), max(1, n - 1)), values, (0.0, most))
+    low, high = np.quantile(finite, TAILS)
+    return rounded(value, max(0.0, float(low)), min(most, float(high)))
+
+
+def _by_groups(
+    corpus: Callable[..., float],
+    texts: Sequence[Sequence[str]],
+    targets: Sequence[Sequence[str]],
+    values: Floats,
+    most: float,
+) -> Interval:
+    """A delete-a-group jackknife."""
+    n, value = len(targets), float(values.mean())
+    groups = min(GROUPS, n)
     if groups < 2:
-        return rounded(fmean(wholes), fmean(wholes), fmean(wholes))
+        return rounded(value, value, value)
     left = [[i for i in range(n) if i % groups != group] for group in range(groups)]
     without = np.array(
-        [fmean(metric.corpus([each[i] for i in kept], [targets[i] for i in kept]) for each in texts) for kept in left]
+        [fmean(corpus([each[i] for i in kept], [targets[i] for i in kept]) for each in texts) for kept in left]
     )
     variance = (groups - 1) / groups * float(((without - without.mean()) ** 2).sum())
-    return _around(fmean(wholes), VariancePart(variance, groups - 1), wholes, metric)
+    return _around(value, VariancePart(variance, groups - 1), values, (0.0, most))

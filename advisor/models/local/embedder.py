@@ -19,6 +19,7 @@ from sentence_transformers import SentenceTransformer
 from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.embedder import Vectors
+from advisor.models.local.batches import ROWS_AT_ONCE
 from advisor.models.local.device import device_name
 from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
 from advisor.models.local.linear import arrange
@@ -72,6 +73,28 @@ class SentenceEmbedder(SentenceModel):
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """The same of queries, behind the model's instruction for them."""
         return self._embedded(texts, "query")
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Unit vectors of each text's own tokens, special ones left out, in the last layer; float32, shape (tokens,
+        width). Texts beyond the model's window are cut."""
+        with clock.stopped():
+            model = self._model
+        found: list[Vectors] = []
+        for start in range(0, len(texts), ROWS_AT_ONCE):
+            found += self._token_vectors(model, list(texts[start : start + ROWS_AT_ONCE]))
+        return found
+
+    @torch.inference_mode()
+    def _token_vectors(self, model: SentenceTransformer, texts: list[str]) -> list[Vectors]:
+        with clock.span("embed"):
+            features = model.preprocess(texts)
+            features = {name: one.to(model.device) if hasattr(one, "to") else one for name, one in features.items()}
+            vectors = model[0](features)["token_embeddings"].float()
+            unit = torch.nn.functional.normalize(vectors, dim=-1).cpu()
+        special = torch.tensor([one for one in _ends_of(model.tokenizer) if one is not None])
+        ids, mask = features["input_ids"].cpu(), features["attention_mask"].bool().cpu()
+        own = mask & ~torch.isin(ids, special)
+        return [np.asarray(row[kept].numpy(), dtype=np.float32) for row, kept in zip(unit, own, strict=True)]
 
     def _embedded(self, texts: Sequence[str], what: str) -> Vectors:
         unit = torch.nn.functional.normalize(self._vectors(texts, what), dim=-1)
@@ -159,6 +182,12 @@ def _ready(*place: Any, **how: Any) -> SentenceTransformer:
     arrange(model)
     model.encode(["a first call readies the device"], show_progress_bar=False)
     return model
+
+
+def _ends_of(tokenizer: Any) -> tuple[int | None, ...]:
+    """The ids of the tokens that a tokenizer puts around a text; that for unknown words is the text's own."""
+    names = ("cls_token_id", "sep_token_id", "bos_token_id", "eos_token_id", "pad_token_id")
+    return tuple(getattr(tokenizer, name, None) for name in names)
 
 
 def _json_in(path: Path) -> dict[str, Any]:
