@@ -31,7 +31,7 @@ from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
-from advisor.measuring.judging import other_judges
+from advisor.measuring.judging import no_judges, other_judges
 from advisor.measuring.lineup import Lineup, asked, lineup
 from advisor.measuring.reading import host_of, note_spans
 from advisor.measuring.records import Comparison
@@ -105,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
+    if budget:
+        no_judges(task, "a race")
     if options.workers != 1 and (budget or options.latency_again):
         other = "--budget" if budget else "--latency-again"
         raise UserError(f"--workers does not go with {other}", "leave one of them out")

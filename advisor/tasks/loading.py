@@ -55,10 +55,10 @@ class _Source:
 
 
 def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
-    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl, documents, preferences.jsonl and
-    grades.jsonl.
+    """Load a task folder: task.toml, train.jsonl and test.jsonl, and what else there is.
 
-    Of a change it may hold documents_after and test_after.jsonl.
+    That may be dev.jsonl, documents, preferences.jsonl and grades.jsonl; of a change documents_after and
+    test_after.jsonl.
 
     Args:
         path: the folder.
