@@ -105,8 +105,6 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
-    if budget:
-        no_judges(task, "a race")
     if options.workers != 1 and (budget or options.latency_again):
         other = "--budget" if budget else "--latency-again"
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
@@ -115,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     sources = sources_of(options, task)
     scope = _scope(options, task)
     rows = lineup(asked(given, task), sources, host_of(scope.folder, [source.alias for source in sources]))
-    _check_several(options, sources)
+    _check_race(options, task, sources)
     cap = cap_of(options)
     if options.plan:
         return _plan(options, task, sources, rows, prices, scope)
@@ -157,12 +155,14 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(run.status in ("failed", "interrupted") for run in comparison.runs) else 0
 
 
-def _check_several(options: argparse.Namespace, models: Sequence[ModelSource]) -> None:
-    """What is for one model only.
+def _check_race(options: argparse.Namespace, task: Task, models: Sequence[ModelSource]) -> None:
+    """What is for one model only, and what does not go with a race.
 
     Raises:
-        UserError: it was asked for with several.
+        UserError: it was asked for with several, or with one.
     """
+    if options.budget:
+        no_judges(task, "a race")
     for option in ("budget", "learn"):
         if len(models) > 1 and getattr(options, option):
             names = " and ".join(model.alias for model in models)

@@ -148,7 +148,12 @@ def _column(title: tuple[str, str], cells: list[str], rank: int = 0, note: str =
 def _missing(one: JudgeReport) -> str:
     """Why cells are empty."""
     lacks = [row for row in one.rows if row.corrected is None or (row.versus and row.corrected_difference is None)]
-    return f"Nothing is corrected by fewer than {FEWEST} grades, of a difference of both answers." if lacks else ""
+    if not lacks:
+        return ""
+    return (
+        f"Nothing is corrected by fewer than {FEWEST} grades, or where a row's answers are left out to questions of "
+        "which others were graded; advisor grade writes those that are missing."
+    )
 
 
 def _corrected(found: Corrected | None) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.measuring.example_scores import example_scores
 from advisor.measuring.judges import JudgeMetric, is_judge
@@ -169,7 +170,8 @@ def _rows(metric: JudgeMetric, judged: Sequence[_Judged]) -> tuple[JudgedRow, ..
     of: dict[str, list[_Judged]] = {}
     for one in judged:
         of.setdefault(one.run.spec, []).append(one)
-    means = {spec: _Means.of(seeds) for spec, seeds in of.items()}
+    begun = ~np.isnan(np.stack([one.grades for one in judged])).all(axis=0)
+    means = {spec: _Means.of(seeds, begun) for spec, seeds in of.items()}
     found = [_row(metric, spec, means[spec], of[spec]) for spec in of]
     found.sort(key=lambda row: -row.judged.value)
     best = next((row.spec for row in found if not of[row.spec][0].run.control), "")
@@ -184,7 +186,9 @@ class _Means:
 
     Attributes:
         judged: of every example.
-        graded, of_graded: of those seeds whose answers people graded: their grades, and the judge's.
+        graded, of_graded: of those seeds whose answers people graded: their grades, and the judge's. Nothing where its
+            answer to an example was left out of which people graded others: grades that it has by chance, since it
+            says what another row says, are no random choice.
     """
 
     judged: Floats
@@ -192,9 +196,12 @@ class _Means:
     of_graded: Floats
 
     @classmethod
-    def of(cls, seeds: Sequence[_Judged]) -> _Means:
+    def of(cls, seeds: Sequence[_Judged], begun: NDArray[np.bool_]) -> _Means:
+        """Of one row, with the examples of which people graded any answer."""
         judged = np.stack([one.judged for one in seeds])
         grades = np.where(np.isnan(judged), np.nan, np.stack([one.grades for one in seeds]))
+        if (np.isnan(grades) & ~np.isnan(judged))[:, begun].any():
+            grades = np.full_like(grades, np.nan)
         return cls(_mean(judged), _mean(grades), _mean(np.where(np.isnan(grades), np.nan, judged)))
 
 

@@ -224,6 +224,8 @@ def test_a_judge_that_likes_a_style_is_corrected_by_grades(numbers: Task, pair: 
     assert told.length is not None and told.length.low > 0
     text = report(decide(comparison), "markdown")
     assert "held against people's grades" in text and "likes long answers" in text
+    other = next(row for row in told.rows if row.spec == "few-shot:k=2@small")
+    assert other.corrected is None  # only answers that the first row gives too were graded, which is no random choice
 
 
 def test_answers_to_grade_are_blind_and_of_whole_examples(numbers: Task, pair: Any, tmp_path: Path) -> None:
