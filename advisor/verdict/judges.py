@@ -170,7 +170,7 @@ def _rows(metric: JudgeMetric, judged: Sequence[_Judged]) -> tuple[JudgedRow, ..
     of: dict[str, list[_Judged]] = {}
     for one in judged:
         of.setdefault(one.run.spec, []).append(one)
-    begun = ~np.isnan(np.stack([one.grades for one in judged])).all(axis=0)
+    begun: NDArray[np.bool_] = np.asarray((~np.isnan(np.stack([one.grades for one in judged]))).any(axis=0))
     means = {spec: _Means.of(seeds, begun) for spec, seeds in of.items()}
     found = [_row(metric, spec, means[spec], of[spec]) for spec in of]
     found.sort(key=lambda row: -row.judged.value)
