@@ -140,6 +140,11 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
         "Says what the next labels would buy. The same command goes on where it stopped.",
     ),
     (
+        "grade",
+        "write answers of a comparison to a file for people to grade, by which judges are judged",
+        "Drawn at random, blind to the approach that gave them. Filled in, the file belongs into the task folder.",
+    ),
+    (
         "report",
         "print the report of a run folder again, without running anything",
         "Other limits and prices may be given.",

@@ -305,9 +305,10 @@ class AdaptedPredictor(Predictor):
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
-    def likelihoods(self, query: Query, answers: Sequence[str]) -> tuple[float, ...]:
+    def likelihoods(self, query: Query, answers: Sequence[str], bare: bool = False) -> tuple[float, ...]:
         """By the prompt that the query is answered with, and the weights that answer."""
         (context,) = self.source.contexts([query])
+        context = replace(context, passages=()) if bare else context
         (scores,) = self.asker.model.score([self.asker.prompt(query.input, context)], answers, self.asker.adaptation)
         return scores.totals
 

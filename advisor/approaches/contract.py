@@ -145,9 +145,12 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write what `Approach.restore` needs into the existing, empty `folder`. No pickles."""
 
-    def likelihoods(self, query: Query, answers: Sequence[str]) -> tuple[float, ...]:
+    def likelihoods(self, query: Query, answers: Sequence[str], bare: bool = False) -> tuple[float, ...]:
         """Natural log of the probability of each answer, as it would be given to the query, from its first token to the
         one that ends it. Only asked where `Approach.tells_likelihoods`.
+
+        Args:
+            bare: whether passages are left out that would stand beside the query.
 
         Raises:
             NotApplicable: it does not say.

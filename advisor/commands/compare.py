@@ -31,6 +31,7 @@ from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
+from advisor.measuring.judging import no_judges, other_judges
 from advisor.measuring.lineup import Lineup, asked, lineup
 from advisor.measuring.reading import host_of, note_spans
 from advisor.measuring.records import Comparison
@@ -114,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
     sources = sources_of(options, task)
     scope = _scope(options, task)
     rows = lineup(asked(given, task), sources, host_of(scope.folder, [source.alias for source in sources]))
-    _check_several(options, sources)
+    _check_race(options, task, sources)
     cap = cap_of(options)
     if options.plan:
         return _plan(options, task, sources, rows, prices, scope)
@@ -124,7 +125,8 @@ def run(options: argparse.Namespace) -> int:
         fresh() if options.fresh else nullcontext(),
         paying(cap, prices),
     ):
-        only = loaded_for(task, sources[0]) if len(sources) == 1 else None
+        alone = budget or options.latency_again or options.learn or not other_judges(task, sources)
+        only = loaded_for(task, sources[0]) if len(sources) == 1 and alone else None
         models = [only] if only else sources
         if options.latency_again:
             raced = as_raced(task, options.out)
@@ -155,12 +157,14 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(run.status in ("failed", "interrupted") for run in comparison.runs) else 0
 
 
-def _check_several(options: argparse.Namespace, models: Sequence[ModelSource]) -> None:
-    """What is for one model only.
+def _check_race(options: argparse.Namespace, task: Task, models: Sequence[ModelSource]) -> None:
+    """What is for one model only, and what does not go with a race.
 
     Raises:
-        UserError: it was asked for with several.
+        UserError: it was asked for with several, or with one.
     """
+    if options.budget:
+        no_judges(task, "a race")
     for option in ("budget", "learn"):
         if len(models) > 1 and getattr(options, option):
             names = " and ".join(model.alias for model in models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from gc import collect
 from pathlib import Path
@@ -13,10 +13,11 @@ from advisor.errors import UserError
 from advisor.forecast.plan import ModelOutlook, Scope, plan
 from advisor.forecast.planned import WorkPlan
 from advisor.forecast.second import with_passes
-from advisor.measuring.comparing import Plan, assignment_of, head_of, loaded
+from advisor.measuring.comparing import Plan, assignment_of, head_of
 from advisor.measuring.environment import hardware
+from advisor.measuring.judging import judges_in
 from advisor.measuring.lines import lines
-from advisor.measuring.lineup import Lineup
+from advisor.measuring.lineup import Lineup, loaded
 from advisor.measuring.progress import Progress
 from advisor.measuring.reading import JOURNAL, identity, is_head, read_comparison, record_path
 from advisor.measuring.records import ModelFacts, facts_of
@@ -47,7 +48,17 @@ def planned_comparison(
         with loaded(source) as model:
             found.append((_outlook(task, model, chosen, prices, scope, progress), list(chosen.values())))
         collect()
-    return with_passes(plan(task, found, scope), task, found, scope)
+    whole = with_passes(plan(task, found, scope), task, found, scope)
+    return replace(whole, assumptions=(*whole.assumptions, *_judges(task, rows, scope)))
+
+
+def _judges(task: Task, rows: Lineup, scope: Scope) -> Iterator[str]:
+    """How often judges are asked when all rows are done, in sentences."""
+    chosen = [approach for of in rows.of.values() for approach in of.values()]
+    answers = len(task.test) * sum(scope.seeds if approach.seeded else 1 for approach in chosen)
+    for metric in judges_in(task):
+        calls = answers * (2 if metric.pairs else 1)
+        yield f"{metric.spec} asks {metric.model} up to {calls:,} times when all rows are done; that is not in the sum."
 
 
 def _outlook(

@@ -21,6 +21,7 @@ from typing import Any
 from advisor.approaches import Approach, spec_of
 from advisor.errors import UserError
 from advisor.measuring.comparing import Plan, carry_out, keep_threads
+from advisor.measuring.judging import no_judges
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lock import CURVES, alone
 from advisor.measuring.progress import Progress, Silence
@@ -77,6 +78,7 @@ def grow(
     Raises:
         UserError: there are no training examples, or as for `compare`.
     """
+    no_judges(task, "a learning curve")
     if not task.train:
         raise UserError(f"{task.name}: has no training examples", "add train.jsonl")
     keep_threads(model, sizes.folder.glob("*/"))

@@ -14,10 +14,10 @@ from advisor.errors import UserError
 from advisor.measuring import run_cache
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, read_run
-from advisor.measuring.comparing import Plan, assignment_of, head_of, loaded
+from advisor.measuring.comparing import Plan, assignment_of, head_of
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.lines import append, counted, lines
-from advisor.measuring.lineup import Given, Source, asked
+from advisor.measuring.lineup import Given, Source, asked, loaded
 from advisor.measuring.lock import alone
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import JOURNAL, add_spans, newest, read_comparison, record_path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from gc import collect
 from pathlib import Path
@@ -21,9 +21,11 @@ from advisor.measuring.environment import hardware, versions
 from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
 from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
+from advisor.measuring.graded import GRADES, write_grades
+from advisor.measuring.judging import check_judges, judge, judge_sources
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
-from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
+from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup, loaded
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import outside, with_outside
 from advisor.measuring.passes import Passes
@@ -145,28 +147,19 @@ def compare(
     rows = lineup(asked(approaches, task), models, host_of(folder, [one.alias for one in models]))
     if others is not None:
         check_trained([approach for chosen in rows.of.values() for approach in chosen.values()])
+    check_judges(task, texts)
+    progress, judges = progress or Silence(), judge_sources(task, models)
+    _try([*models, *judges.values()] if len(models) > 1 else list(judges.values()))
     if len(models) == 1:
         with loaded(models[0]) as only:
-            return carry_out(plan, task, only, list(rows.of[models[0].alias].values()), progress)
-    return _one_after_another(plan, task, models, rows, progress or Silence())
+            carry_out(plan, task, only, list(rows.of[models[0].alias].values()), progress)
+            judge(folder, task, {name: only for name, source in judges.items() if source is models[0]}, progress)
+    else:
+        _one_after_another(plan, task, models, rows, progress)
+    return judge(folder, task, judges, progress)
 
 
-@contextmanager
-def loaded(model: Source) -> Iterator[LanguageModel]:
-    """A model while it is needed; one that was given by name is loaded, and given back afterwards."""
-    if isinstance(model, LanguageModel):
-        yield model
-        return
-    found = model.load()
-    try:
-        yield found
-    finally:
-        found.close()
-
-
-def _one_after_another(
-    plan: Plan, task: Task, models: Sequence[Source], rows: Lineup, progress: Progress
-) -> Comparison:
+def _one_after_another(plan: Plan, task: Task, models: Sequence[Source], rows: Lineup, progress: Progress) -> None:
     """A comparison of several models. Each has records of its own, and a head that says with which others it belongs
     together, so that one that is added later is paid for alone.
 
@@ -178,7 +171,6 @@ def _one_after_another(
     together = uuid4().hex
     group = {"id": together, "rows": rows.rows()}
     stopped: dict[str, Interrupted | UserError] = {}
-    _try(models)
     runs = (one for chosen in rows.of.values() for one in chosen.values())
     passes = Passes(plan.folder, task, [(one, seed) for one in runs for seed in plan.seeds_of(one)])
     plan, named, first = replace(plan, passes=passes), {source.alias: source for source in models}, True
@@ -200,7 +192,6 @@ def _one_after_another(
             collect()  # what refers to itself keeps its memory until then, and the next one needs it
     if len(stopped) == len(models):
         raise next(iter(stopped.values()))
-    return read_comparison(plan.folder)
 
 
 def _try(models: Sequence[Source]) -> None:
@@ -281,6 +272,7 @@ def _measure(
         head = {**head_of(plan, task, model, chosen), **more}
         head["answers"] = write_answers(folder / head["key"] / ANSWERS, task.test, plan.texts)
         head |= write_change(folder / head["key"], task, plan.texts)
+        head |= write_grades(folder / head["key"] / GRADES, task.grades)
         asked_of = yardsticks(folder / head["key"], model, chosen, plan.forgetting)
         head |= {"forgetting": asked_of.described(chosen)} if asked_of else {}
         loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})

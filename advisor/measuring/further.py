@@ -1,5 +1,6 @@
 """What is measured of a run that is finished, by what it fitted: after a change of the documents, on preferences that
-are held out, and what the model has forgotten. Each is recorded as it comes, and the run stays as it is."""
+are held out, what passages do for its answers, and what the model has forgotten. Each is recorded as it comes, and the
+run stays as it is."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, owed, row_name, spec_of, suggested
@@ -17,6 +18,19 @@ Given = str | Approach | ContextBuilder | Tuner
 """An approach as a caller names it; a spec may name a model behind `@`."""
 Source = LanguageModel | ModelSource
 """A model, or one that is loaded when its turn comes."""
+
+
+@contextmanager
+def loaded(model: Source) -> Iterator[LanguageModel]:
+    """A model while it is needed; one that was given by name is loaded, and given back afterwards."""
+    if isinstance(model, LanguageModel):
+        yield model
+        return
+    found = model.load()
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 @dataclass(frozen=True)

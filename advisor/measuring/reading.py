@@ -15,6 +15,7 @@ from advisor.approaches import apart, known, row_name
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
+from advisor.measuring.graded import GRADES, read_grades
 from advisor.measuring.lines import Damaged, append, count, counted, every_line, lines
 from advisor.measuring.recall import ForgettingFacts, OtherFacts, read_base
 from advisor.measuring.records import Answer, ChangeFacts, Comparison, Member, ModelFacts, Run, TaskFacts
@@ -133,6 +134,7 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         several=bool(group),
         change=_change(folder, max(heads, key=lambda each: str(each.get("time", "")))),
         forgetting=_forgetting(folder, [each for each in heads if each.get("forgetting")]),
+        grades=read_grades(folder / head["key"] / GRADES, head.get("grades")),
     )
 
 

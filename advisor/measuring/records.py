@@ -13,7 +13,7 @@ from advisor.measuring.second_models import SecondModel
 from advisor.models import LanguageModel
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
-from advisor.tasks import Task, data_facts
+from advisor.tasks import Grade, Task, data_facts
 from advisor.tasks.words import count_words
 
 Status = Literal["ok", "failed", "interrupted", "skipped"]
@@ -358,6 +358,7 @@ class Comparison:
         several: whether it is one of several models, whose aliases stand in the names of its rows.
         change: what is known of a change; None where nothing is.
         forgetting: on what it was measured what models forget; None where it was not asked for.
+        grades: that people gave to answers.
     """
 
     folder: str
@@ -379,6 +380,7 @@ class Comparison:
     several: bool = False
     change: ChangeFacts | None = None
     forgetting: ForgettingFacts | None = None
+    grades: tuple[Grade, ...] = ()
 
     @property
     def models(self) -> tuple[Member, ...]:

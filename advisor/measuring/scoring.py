@@ -17,11 +17,12 @@ from advisor.approaches import Approach, Predictor
 from advisor.errors import NotApplicable
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.harmless import harmless
+from advisor.measuring.judges import is_judge
+from advisor.measuring.lift import LIFT, Lift
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Progress
-from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.records import Run
-from advisor.measuring.scored import AT_ONCE, SCORED, Scored
+from advisor.measuring.scored import AT_ONCE, SCORED, AnsweredExample, Scored
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder, tokens_by
@@ -31,14 +32,6 @@ from advisor.models.store import digest
 from advisor.tasks import Example, Task, facts_of, parse_metric
 from advisor.tasks.metrics import NamedMetric
 from advisor.tasks.task import Query
-
-
-@dataclass(frozen=True, slots=True)
-class AnsweredExample:
-    """A test example and what a run answered."""
-
-    example: Example
-    prediction: PredictionRecord
 
 
 class Measurer(Protocol):
@@ -134,6 +127,7 @@ SCORERS: Mapping[str, Callable[[NamedMetric, LanguageModel, Task], Measurer]] = 
     "embedding_similarity": lambda named, model, task: EmbeddingSimilarity(model.embedder),
     "bertscore": lambda named, model, task: BertScore(_embedder_of(named, model, task)),
     "reference_perplexity": lambda named, model, task: ReferencePerplexity(model),
+    LIFT: lambda named, model, task: Lift(),
 }
 """What gives the values of each metric that asks a model."""
 _BY_EMBEDDER = ("embedding_similarity", "bertscore")
@@ -141,14 +135,15 @@ _BY_EMBEDDER = ("embedding_similarity", "bertscore")
 
 def metrics_to_ask(approach: Approach, model: LanguageModel, task: Mapping[str, Any]) -> dict[str, str]:
     """The metrics that ask a model and are to be measured of a row, each with a digest of what gives the values beside
-    the row itself.
+    the row itself. Judges come when all rows are done (`judging.py`).
 
     Args:
         task: what the head of the comparison says of it.
     """
     asked = [one for one in (task["metric"], *task.get("metrics", ())) if facts_of(one).sort == "asked"]
     tells = approach.tells_likelihoods and model.can.score and not model.can.remote
-    return {one: _by(one, model) for one in asked if tells or one != "reference_perplexity"}
+    without = () if tells and approach.shows == "documents" else (LIFT,) if tells else (LIFT, "reference_perplexity")
+    return {one: _by(one, model) for one in asked if one not in without and not is_judge(one)}
 
 
 def _by(metric: str, model: LanguageModel) -> str:

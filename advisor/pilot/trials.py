@@ -17,7 +17,7 @@ from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import ProbeReading
 from advisor.pilot.shortlist import Shortlist, Shortlister
 from advisor.pilot.slices import PROBED, Slices
-from advisor.tasks import Document, Example, Task, subset
+from advisor.tasks import DEFAULT_METRIC, Document, Example, Task, facts_of, subset
 from advisor.tasks.words import count_words, first_words
 
 SEED = 0
@@ -318,7 +318,11 @@ def _answers(approach: Approach, task: Task, judged: Sequence[Example], model: M
 
 
 def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> ProbeReading:
-    return judging.quality(name, bench.task.metric, [answers[e.id] for e in judged], judged, train)
+    own = bench.task.metric
+    metric = (
+        own if facts_of(own).sort == "example" else DEFAULT_METRIC[bench.task.kind]
+    )  # no model is asked for a probe
+    return judging.quality(name, metric, [answers[e.id] for e in judged], judged, train)
 
 
 def _power_of_two(words: float) -> int:

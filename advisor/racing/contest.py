@@ -13,6 +13,7 @@ from advisor.errors import UserError
 from advisor.forecast.learned import expect, learned_edges
 from advisor.measuring.comparing import Plan, carry_out, keep_threads
 from advisor.measuring.environment import hardware
+from advisor.measuring.judging import no_judges
 from advisor.measuring.lineup import chosen_of
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import with_outside
@@ -83,6 +84,7 @@ def race(
         UserError: see `compare`; or a budget in dollars was given and no price is known for the machine.
         Interrupted: the model cannot go on now.
     """
+    no_judges(task, "a race")
     terms = terms or Terms(Budget(seconds=600.0))
     if terms.seeds < 1:
         raise UserError(f"--seeds is {terms.seeds}", "1 or more")

@@ -29,6 +29,7 @@ from advisor.reporting.confidences import confidences
 from advisor.reporting.errors import errors
 from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
+from advisor.reporting.judges import judges
 from advisor.reporting.measures import measures
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
@@ -59,6 +60,7 @@ def decision_report(decision: Decision) -> Report:
             *errors(decision),
             *differences(decision),
             Only("page", section("Examples", browser(decision))),
+            *judges(decision),
             *preferences(decision),
             *forgetting(decision),
             *confidences(decision),

@@ -15,7 +15,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.measuring.second_models import SecondModel
 from advisor.models.load import last_part
-from advisor.reporting import figures, race
+from advisor.reporting import figures, judges, race
 from advisor.reporting.slice_values import gaps_of, slices_of
 from advisor.verdict.cells import Measured, Preferring, Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
@@ -73,6 +73,7 @@ def document(decision: Decision) -> dict[str, Any]:
         "folder": comparison.folder,
         "time": _time(comparison),
         "race": race.as_json(decision.race),
+        "judges": [judges.as_json(one) for one in decision.judges],
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)

@@ -14,6 +14,8 @@ from advisor.tasks.columns import Columns, group_advice, of_lines
 from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, ExampleRules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
+from advisor.tasks.grades import FILE as GRADES
+from advisor.tasks.grades import check_ids, read_grades
 from advisor.tasks.jsonfile import read_json
 from advisor.tasks.preferences import FILE as PREFERENCES
 from advisor.tasks.preferences import read_preferences, with_preferences
@@ -49,12 +51,14 @@ class _Source:
     documents_after: Path | None = None
     test_after: Path | None = None
     preferences: Path | None = None
+    grades: Path | None = None
 
 
 def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
-    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl, documents and preferences.jsonl.
+    """Load a task folder: task.toml, train.jsonl and test.jsonl, and what else there is.
 
-    Of a change it may hold documents_after and test_after.jsonl.
+    That may be dev.jsonl, documents, preferences.jsonl and grades.jsonl; of a change documents_after and
+    test_after.jsonl.
 
     Args:
         path: the folder.
@@ -94,6 +98,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
         documents_after=_folder_documents(folder, "documents_after", log),
         test_after=_present(folder / "test_after.jsonl"),
         preferences=_present(folder / PREFERENCES),
+        grades=_present(folder / GRADES),
     )
     _check_change(source, folder, log)
     _note_links(source, log)
@@ -147,6 +152,9 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     dev, test = (_examples(file, knowing, log) for file in (source.dev, source.test))
     test_after = _examples(source.test_after, knowing_after if source.documents_after else knowing, log)
     pairs = read_preferences(source.preferences, log, source.bounds) if source.preferences else ()
+    grades = read_grades(source.grades, log, source.bounds) if source.grades else ()
+    if source.grades and test:
+        check_ids(grades, source.grades, {example.id for example in test}, log)
     log.raise_if_any()
     settings = source.settings
     assert settings.kind  # else a fault was raised
@@ -173,6 +181,8 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         documents_after=documents_after,
         test_after=test_after,
         stores=settings.stores.declare(),
+        grades=grades,
+        rubric=settings.rubric,
     )
     if not settings.metric:
         task = _judged_as_code(task)
@@ -223,7 +233,7 @@ def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules
 
 def _note_links(source: _Source, log: FaultLog) -> None:
     """Log which tables of a folder are links to elsewhere; folders of documents are checked when they are read."""
-    others = (source.documents_after, source.test_after, source.preferences)
+    others = (source.documents_after, source.test_after, source.preferences, source.grades)
     for path in (source.train, source.dev, source.test, source.documents, *others):
         if path and source.home and not path.is_dir() and link_out(path, os.path.realpath(source.home)):
             log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")

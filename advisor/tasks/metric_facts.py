@@ -54,7 +54,8 @@ class MetricFacts:
         sort: whether every example has a value of its own from the recorded texts ("example"), only all answers
             together have one ("set"), or a model is asked behind the finished run and what it said is recorded
             ("asked").
-        most: the largest value; infinite where there is none. The least is 0.
+        least, most: the smallest and the largest value; infinite where there is none.
+        beside: whether it is never the metric of a task, by which approaches are compared.
         parameters: by name.
         geometric: whether examples are averaged by the mean of their logarithms, as perplexities are.
         by_kind: whether `score` is also given the `kind` and the `labels` of the task, by name.
@@ -68,7 +69,9 @@ class MetricFacts:
     official: str = ""
     better: Better = "higher"
     sort: Sort = "example"
+    least: float = 0.0
     most: float = 1.0
+    beside: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     geometric: bool = False
     by_kind: bool = False
@@ -77,7 +80,7 @@ class MetricFacts:
     def decides(self) -> bool:
         """Whether it can be the metric of a task, by which approaches are compared: every example has a value from 0 to
         1, and higher is better."""
-        return self.sort != "set" and self.better == "higher" and self.most == 1
+        return self.sort != "set" and self.better == "higher" and self.most == 1 and not self.beside
 
 
 @dataclass(frozen=True, kw_only=True)

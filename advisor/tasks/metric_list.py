@@ -15,6 +15,8 @@ _DIALECT = {
 _ROUGE = "rouge_score 0.1.2 with its stemmer, on ASCII text; other scripts have words too"
 _TEXTS: tuple[Kind, ...] = ("qa", "generation")
 _WRITTEN: tuple[Kind, ...] = ("qa", "generation", "extraction")
+_JUDGE = Parameter("", "alias of a model of the comparison, or by what another one is loaded", optional=False)
+_RUBRIC = Parameter("", 'what to judge by, without commas; a longer one belongs into task.toml: [judge] rubric = "..."')
 
 BUILT_IN: dict[str, MetricFacts] = {
     facts.name: facts
@@ -91,6 +93,40 @@ BUILT_IN: dict[str, MetricFacts] = {
             name="json_f1",
             measures="F1 of the leaves of JSON records, each with its path.",
             kinds=("extraction",),
+        ),
+        MetricFacts(
+            name="judge",
+            measures="The grade that a model gives an answer by a rubric and the reference, from 0 to 1.",
+            kinds=_WRITTEN,
+            source="G-Eval, Liu et al. 2023; corrected by Angelopoulos, Duchi & Zrnic 2023 (PPI++)",
+            sort="asked",
+            parameters={
+                "model": _JUDGE,
+                "scale": Parameter(5, "grades, from 2 (no or yes) to 10", least=2),
+                "passages": Parameter(False, "whether the judge sees the passages that the row was shown"),
+                "rubric": _RUBRIC,
+            },
+        ),
+        MetricFacts(
+            name="judge-pairs",
+            measures="How often a model prefers an answer to the best rival's, in both orders; a tie counts a half.",
+            kinds=_WRITTEN,
+            source="Zheng et al. 2023",
+            sort="asked",
+            beside=True,
+            parameters={"model": _JUDGE, "rubric": _RUBRIC},
+        ),
+        MetricFacts(
+            name="lift",
+            measures=(
+                "Log-likelihood of a row's own answer with the passages less without: above 0 it was read in them, at "
+                "0 it was known."
+            ),
+            kinds=_WRITTEN,
+            sort="asked",
+            better="neither",
+            least=-math.inf,
+            most=math.inf,
         ),
         MetricFacts(
             name="rouge_1",

@@ -110,6 +110,7 @@ def check_metric(spec: str, kind: Kind | None, beside: bool = False) -> str:
         )
     if not beside and not facts.decides:
         why = "describes all answers together" if facts.sort == "set" else "is no quality from 0 to 1"
+        why = "compares answers with those of a rival" if facts.beside else why
         hint = f'name another as the metric, and this one beside it: metrics = ["{named.text}"]'
         raise UserError(f"the metric {quoted(spec)} {why}, so approaches cannot be compared by it", hint)
     return named.text

@@ -27,6 +27,7 @@ _KNOWN = {
     "task": _TASK_KEYS,
     "limits": tuple(item.name for item in fields(Limits)),
     "compare": ("model", *(item.name for item in fields(Defaults))),
+    "judge": ("rubric",),
 }
 SHARES = {"min_quality": "metrics run from 0 to 1", "utilisation": "a share of the time is at most 1"}
 """Limits that are shares, with why they are at most 1."""
@@ -53,6 +54,7 @@ class TaskSettings:
     defaults: Defaults = field(default_factory=Defaults)
     caveats: tuple[str, ...] = ()
     stores: StoreTable = field(default_factory=StoreTable)
+    rubric: str = ""
 
 
 def read_settings(path: Path, log: FaultLog) -> TaskSettings:
@@ -95,6 +97,7 @@ class _Checker:
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
+        judge = self._table(content, "judge") or {}
         stores = read_stores(content.get("stores"), str(Path(self._file).parent), self._add_store)
         caveats = (*self._stray_tables(content), *_imported(content))
         if task is None:
@@ -118,6 +121,7 @@ class _Checker:
             defaults=self._defaults(compare),
             caveats=caveats,
             stores=stores,
+            rubric=self._text_of(judge, "judge", "rubric") or "",
         )
 
     def _add_store(self, name: str, what: str, hint: str) -> None:

@@ -125,6 +125,22 @@ class Preference:
     place: Place | None = field(default=None, compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How good a person found an answer.
+
+    Attributes:
+        id: of the test example that it answers.
+        grade: from 0, wrong, to 1, as good as the reference.
+        place: where it was read. Not part of its identity.
+    """
+
+    id: str
+    answer: str
+    grade: float
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Constraints on the chosen approach; None means no limit.
@@ -219,6 +235,9 @@ class Task:
         preferences: what may be learned of which answers are better; empty where nobody said.
         preferences_held_out: what is never trained on, by which it is told whether answers became better
             (`advisor.tasks.preferences`).
+        grades: that people gave to answers of the test examples, by which judges are judged; no part of the
+            fingerprint, and no approach sees them.
+        rubric: by which a judge grades, of the table `[judge]`; empty for the default.
     """
 
     name: str
@@ -241,6 +260,8 @@ class Task:
     others: tuple[OtherTask, ...] = field(default=(), compare=False, repr=False)
     preferences: tuple[Preference, ...] = ()
     preferences_held_out: tuple[Preference, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    rubric: str = ""
     metrics: tuple[str, ...] = ()
 
     @cached_property
@@ -294,10 +315,12 @@ class Task:
         return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
-        """The task without its test split and the preferences held out: all that an approach may learn from, and the
-        guard of what it may not."""
+        """The task without its test split, its grades and the preferences held out: all that an approach may learn
+        from, and the guard of what it may not."""
         guard = self.guard.beside(self._tested)
-        return replace(self, test=(), documents_after=(), test_after=(), preferences_held_out=(), guard=guard)
+        return replace(
+            self, test=(), documents_after=(), test_after=(), preferences_held_out=(), grades=(), guard=guard
+        )
 
     @cached_property
     def _tested(self) -> LeakGuard:

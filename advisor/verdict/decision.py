@@ -15,6 +15,7 @@ from advisor.verdict.calibration import Calibration
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
 from advisor.verdict.coverage import Coverage
 from advisor.verdict.errors import ErrorKind
+from advisor.verdict.judge_cells import JudgeReport
 from advisor.verdict.prices import Tariff
 from advisor.verdict.race import Race
 from advisor.verdict.slices import GroupGap, Slice
@@ -378,6 +379,7 @@ class Decision:
         margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
+        judges: how far each judge can be trusted, and what it makes of each row.
         slices: parts of the test set, with the quality of every row there.
         slice_notes: what was pooled or left out there, and by what it is judged.
         gaps: the largest difference between groups, of every row; empty where there are no two groups.
@@ -394,6 +396,7 @@ class Decision:
     recommendation: Recommendation
     prices: str
     race: Race | None = None
+    judges: tuple[JudgeReport, ...] = ()
     slices: tuple[Slice, ...] = ()
     slice_notes: tuple[str, ...] = ()
     gaps: tuple[GroupGap, ...] = ()

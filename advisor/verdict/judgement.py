@@ -21,6 +21,7 @@ from advisor.verdict.decision import Decision, Grounds, Recommendation, Row, Ver
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
+from advisor.verdict.judges import judge_doubts, judge_reports
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
@@ -63,23 +64,25 @@ def decide(
     """
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
+    prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
     told = with_preferences(comparison, with_forgetting(comparison, later.rows))
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     rows: Sequence[Row] = with_confidences(with_missing_partners(told), comparison, judged, coverage)
-    tariffs = _tariffs(comparison, rows, prices or load_prices(), today)
+    tariffs = _tariffs(comparison, rows, prices, today)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
-    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows = with_metrics(comparison, [_admitted(row, limits) for row in rows])
-    rows, choice = _chosen(rows, contrasts, limits, margin)
+    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts, limits)
+    rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
-    grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
+    judges = judge_reports(comparison, prices, today)
+    judged_doubts = judge_doubts(comparison.task.metric, judges, choice.chosen)
+    grounds = Grounds(contrasts, tariffs, (*provisional_because(comparison), *judged_doubts))
     doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
-    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *_old(tariffs, today))
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *not_scored(comparison))
+    unmeasured = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))
@@ -93,8 +96,14 @@ def decide(
         recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
         grounds=grounds,
+        judges=judges,
     )
     return with_parts(decision, contrasts.samples)
+
+
+def _not_known(comparison: Comparison) -> tuple[str, ...]:
+    """What was to be measured of finished rows and could not be, with the reason."""
+    return (*not_measured(comparison), *not_weighed(comparison), *not_scored(comparison))
 
 
 def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None) -> dict[str, Tariff]:
@@ -161,8 +170,9 @@ def _check(limits: Limits, margin: float) -> None:
             raise UserError(f"the limit utilisation is {value}", f"a share is at most 1: {value / 100:g}")
 
 
-def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
-    """Rows with quality, letters and the difference to the best, best first; the rest after them.
+def _ranked(rows: Sequence[Row], contrasts: Contrasts, limits: Limits) -> list[Row]:
+    """Rows with quality, letters and the difference to the best, best first, and whether they may be chosen; the rest
+    after them.
 
     The best is that of the approaches that can be chosen in principle: no control.
     """
@@ -170,7 +180,7 @@ def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
     judged = [replace(row, quality=contrasts.intervals.get(row.spec), group=letters.get(row.spec, "")) for row in rows]
     judged.sort(key=lambda row: -row.quality.value if row.quality else math.inf)
     best = next((row.spec for row in judged if row.quality and not row.control), None)
-    return [row if best is None else _versus(row, best, contrasts) for row in judged]
+    return [_admitted(row if best is None else _versus(row, best, contrasts), limits) for row in judged]
 
 
 def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:

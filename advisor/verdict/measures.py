@@ -128,19 +128,19 @@ def _of_means(values: Floats, facts: MetricFacts) -> Interval:
     """The mean of values, shape (seeds, examples), some of them NaN, with a t interval over examples and seeds; of the
     logarithms where the mean is geometric."""
     if facts.geometric:
-        found = _of_means(np.log(values), replace(facts, geometric=False, most=math.inf))
+        found = _of_means(np.log(values), replace(facts, geometric=False, least=-math.inf, most=math.inf))
         return rounded(*(math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high)))
     means: Floats = np.nanmean(values, axis=0)
     spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
     part = VariancePart(spread, max(1, means.size - 1))
-    return _around(float(means.mean()), part, np.nanmean(values, axis=1), facts.most)
+    return _around(float(means.mean()), part, np.nanmean(values, axis=1), (facts.least, facts.most))
 
 
-def _around(value: float, examples: VariancePart, seeds: Floats, most: float) -> Interval:
+def _around(value: float, examples: VariancePart, seeds: Floats, ends: tuple[float, float]) -> Interval:
     """An interval around a value by its variance over examples and that of the values of its seeds."""
     between = VariancePart(float(seeds.var(ddof=1)) / seeds.size, seeds.size - 1) if seeds.size > 1 else None
     half = half_width([part for part in (examples, between) if part], LEVEL)
-    return rounded(value, max(0.0, value - half), min(most, value + half))
+    return rounded(value, max(ends[0], value - half), min(ends[1], value + half))
 
 
 def _corpus(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Interval | None:
@@ -169,7 +169,7 @@ def _by_bootstrap(whole: Whole, tables: Sequence[Floats], values: Floats, most: 
     drawn = np.mean([[whole.figure(sums) for sums in (weights @ table).tolist()] for table in tables], axis=0)
     value, finite = float(values.mean()), drawn[np.isfinite(drawn)]
     if values.size > 1:
-        return _around(value, VariancePart(float(finite.var(ddof=1)), max(1, n - 1)), values, most)
+        return _around(value, VariancePart(float(finite.var(ddof=1)), max(1, n - 1)), values, (0.0, most))
     low, high = np.quantile(finite, TAILS)
     return rounded(value, max(0.0, float(low)), min(most, float(high)))
 
@@ -195,4 +195,4 @@ def _by_groups(
     if groups < 2:
         return rounded(value, value, value)
     variance = (groups - 1) / groups * float(((without - without.mean()) ** 2).sum())
-    return _around(value, VariancePart(variance, groups - 1), values, most)
+    return _around(value, VariancePart(variance, groups - 1), values, (0.0, most))

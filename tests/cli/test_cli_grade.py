@@ -1,0 +1,34 @@
+"""The command `advisor grade`: answers of a run folder to a file that people fill in, blind to who gave them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from advisor.cli import main
+from advisor.tasks.faults import FaultLog
+from advisor.tasks.grades import read_grades
+
+KEPT = Path(__file__).parents[1] / "kept" / "handbook"
+
+
+def test_answers_are_written_to_be_graded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "grades.jsonl"
+    assert main(["grade", str(KEPT), "--out", str(out), "--n", "7"]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) >= 7 and all(set(row) == {"id", "input", "reference", "answer", "grade"} for row in rows)
+    assert f"{len(rows)} answers" in capsys.readouterr().err
+    log = FaultLog()
+    assert read_grades(out, log) == () and not len(log)
+    out.write_text("".join(json.dumps({**row, "grade": 1}) + "\n" for row in rows))
+    assert len(read_grades(out, log)) == len(rows) and not len(log)
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "grades.jsonl"
+    out.write_text("mine")
+    assert main(["grade", str(KEPT), "--out", str(out)]) == 2
+    assert "is there already" in capsys.readouterr().err and out.read_text() == "mine"
+    assert main(["grade", str(KEPT), "--out", str(tmp_path / "x"), "--n", "0"]) == 2
