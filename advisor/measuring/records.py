@@ -349,6 +349,8 @@ class Comparison:
         several: whether it is one of several models, whose aliases stand in the names of its rows.
         change: what is known of a change; None where nothing is.
         forgetting: on what it was measured what models forget; None where it was not asked for.
+        begun, called: when it was begun, and when it was called for last, in UTC (`2026-11-30T19:01:20+0000`); empty
+            where that is not known.
     """
 
     folder: str
@@ -370,6 +372,8 @@ class Comparison:
     several: bool = False
     change: ChangeFacts | None = None
     forgetting: ForgettingFacts | None = None
+    begun: str = ""
+    called: str = ""
 
     @property
     def models(self) -> tuple[Member, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 from advisor.cleaning import plain
 from advisor.reporting.blocks import (
@@ -17,6 +18,7 @@ from advisor.reporting.blocks import (
     Heading,
     Issue,
     Item,
+    Link,
     Numbered,
     Paragraph,
     Remarks,
@@ -87,6 +89,8 @@ def _parts(block: Block) -> Iterator[str]:
 
 
 def _words(words: Words) -> str:
+    if isinstance(words, Link):
+        return f"[{text(words.text)}](<{quote(words.target)}>)"
     return code(words.text) if isinstance(words, Code) else text(words)
 
 
@@ -106,8 +110,8 @@ def _ended(sentence: str) -> str:
 
 
 def _item(item: Item) -> str:
-    if isinstance(item.below, Code):
-        return f"{text(item.text)} {code(item.below.text)}".rstrip()
+    if not isinstance(item.below, str):
+        return f"{text(item.text)} {_words(item.below)}".rstrip()
     return f"{text(item.text)} ({text(item.below)})" if item.below else text(item.text)
 
 
@@ -145,7 +149,7 @@ def _table(table: Table) -> Iterator[str]:
         if any(cells):
             rows.append([*([row.key or ""] if keyed else []), _named(row), *map(_figures, cells)])
     titles = [" ".join(column.title).strip() if column.heading is None else column.heading for column in columns]
-    left = [True] * (len(keyed) + 1) + [False] * len(columns)
+    left = [True] * (len(keyed) + 1) + [column.left for column in columns]
     if rows:
         rule = [":--" if aligned else "--:" for aligned in left]
         found = [[*keyed, text(table.names.title), *map(_figures, titles)], rule, *rows]
