@@ -332,7 +332,7 @@ def loaded_for(task: Task | None, source: ModelSource) -> LanguageModel:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """In which form the report is printed; packages may add some, so that names are checked when it is asked for."""
-    text = "terminal (the default), markdown, json, or one that an installed package brings"
+    text = "terminal (the default), markdown, html, json, or one that an installed package brings"
     parser.add_argument("--format", metavar="NAME", default="terminal", help=text)
 
 

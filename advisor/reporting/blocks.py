@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.reporting.pictures import Picture
+from advisor.verdict.cells import Interval
+
 Medium = Literal["screen", "page"]
 Tone = Literal["", "strong", "good", "bad", "grave", "doubtful", "warning", "quiet"]
 """How a text is to be taken; colours and weights are the renderer's."""
@@ -191,6 +194,8 @@ class Column:
         left: aligned left.
         note: explains its figures, below the table.
         on: the one medium that shows it.
+        values: the cells as numbers, by which a reader can sort where a page allows it; None for what has none. A page
+            draws intervals.
     """
 
     title: tuple[str, ...]
@@ -202,6 +207,7 @@ class Column:
     left: bool = False
     note: str = ""
     on: Medium | None = None
+    values: Sequence[Interval | float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +313,21 @@ class Only:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Figure | Only
+Block = (
+    Heading
+    | Gap
+    | Paragraph
+    | Bullets
+    | Numbered
+    | Details
+    | Remarks
+    | Conclusion
+    | Issue
+    | Table
+    | Figure
+    | Picture
+    | Only
+)
 
 
 @dataclass(frozen=True, slots=True)

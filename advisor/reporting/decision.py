@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
-from advisor.reporting import figures, race, statements, tables
+from advisor.reporting import charts, figures, race, statements, tables
 from advisor.reporting.blocks import (
     Argument,
     Block,
@@ -44,6 +44,7 @@ def decision_report(decision: Decision) -> Report:
             Only("screen", (_head(decision), Gap())),
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
+            *_pictures(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
@@ -103,6 +104,13 @@ def _results(decision: Decision) -> Iterator[Block]:
         yield Only("screen", (Paragraph(("No approach was recorded.",)),))
 
 
+def _pictures(decision: Decision) -> Iterator[Block]:
+    """What a page draws; a terminal has a figure of its own, and the tables."""
+    yield Only("page", section("Quality against cost", charts.against_cost(decision)))
+    yield Only("page", section("Quality against latency", charts.against_latency(decision)))
+    yield Only("page", section("Differences to the best", charts.differences(decision)))
+
+
 def _diagnosis(decision: Decision) -> Details | None:
     found = [Detail(one.name, one.meaning, figures.quality(one.estimate)) for one in decision.diagnosis]
     return Details(tuple(found)) if found else None
@@ -136,8 +144,13 @@ def _conclusion(decision: Decision) -> Conclusion:
 def _race(found: Race) -> tuple[Block, ...]:
     fates = tuple(Detail(Code(spec), fate) for spec, fate in race.entrants(found))
     promised = tuple(race.guarantee(found))
+    drawn = charts.stays(found)
     return section(
-        "Race", Paragraph(tuple(race.summary(found))), Details(fates), Paragraph(promised) if promised else None
+        "Race",
+        Paragraph(tuple(race.summary(found))),
+        Only("page", (drawn,)) if drawn else None,
+        Details(fates),
+        Paragraph(promised) if promised else None,
     )
 
 

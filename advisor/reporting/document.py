@@ -177,6 +177,8 @@ def _approach(row: Row) -> dict[str, object]:
         "retrieval": _retrieval(row.retrieval),
         "citations": dataclasses.asdict(row.citations) if row.citations else None,
         "abstention": dataclasses.asdict(row.abstention) if row.abstention else None,
+        "calibration": dataclasses.asdict(row.calibration) if row.calibration else None,
+        "coverage": dataclasses.asdict(row.coverage) if row.coverage else None,
         "cost_usd": dataclasses.asdict(row.cost),
         "dropped_context": row.dropped,
         "without_context": row.bare,

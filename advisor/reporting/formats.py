@@ -1,12 +1,13 @@
 """Report formats: choosing the subject's blocks and rendering them in a built-in or installed format.
 
-A format is a function that takes a report of blocks and gives text. `terminal` and `markdown` are built in; other
-packages add theirs through the entry point group `advisor.reports`, each under the name that `--format` takes:
+A format is a function that takes a report of blocks and gives text. `terminal`, `markdown` and `html` are
+built in; other packages add theirs through the entry point group `advisor.reports`, each under the name that `--format`
+takes:
 
     [project.entry-points."advisor.reports"]
-    html = "their_package:render"
+    latex = "their_package:render"
 
-`json` holds the facts themselves instead of blocks, and cannot be replaced; nor can the two others.
+`json` holds the facts themselves instead of blocks, and cannot be replaced; nor can the three others.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from advisor.reporting.curves import curves_document, curves_report
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
 from advisor.reporting.estimate import estimate_document, estimate_report
+from advisor.reporting.html.page import html
 from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.plan import plan_document, plan_report
@@ -67,7 +69,7 @@ class Format(Protocol):
 
 
 # Not among the entry points: looking through all that is installed takes longer than a report.
-_BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown}
+_BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown, "html": html}
 _JSON = "json"
 _HINT = "update or uninstall the package it comes with"
 
@@ -83,7 +85,7 @@ def report(
     """Render the report of any subject; the same input gives the same text.
 
     Args:
-        format: terminal, markdown, json, or one that another package brings.
+        format: terminal, markdown, html, json, or one that another package brings.
         width: columns of a terminal; default 100.
         color: whether it may hold ANSI codes; default no.
         encoding: the encoding of the output; what it cannot write is replaced or escaped.

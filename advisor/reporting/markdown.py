@@ -27,6 +27,7 @@ from advisor.reporting.blocks import (
     TableRow,
     Words,
 )
+from advisor.reporting.pictures import Forest, Scatter
 from advisor.reporting.plot import plot
 
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
@@ -42,8 +43,20 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
         width, color: properties of a screen, ignored here.
     """
     blocks = sorted(report.shown_on("page"), key=lambda block: not isinstance(block, Conclusion))
-    parts = [f"# {text(report.title)}", *(part for block in blocks for part in _parts(block))]
+    parts = [f"# {text(report.title)}", *_under_headings(blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _under_headings(blocks: Iterable[Block]) -> Iterator[str]:
+    """The blocks in order; a heading below which nothing stands is left out."""
+    heading = ""
+    for block in blocks:
+        for part in filter(None, _parts(block)):
+            if isinstance(block, Heading):
+                heading = part
+                continue
+            yield from filter(None, (heading, part))
+            heading = ""
 
 
 def text(words: str) -> str:
@@ -84,6 +97,8 @@ def _parts(block: Block) -> Iterator[str]:
             yield _issue(block)
         case Table():
             yield from _table(block)
+        case Scatter() | Forest():
+            yield text(block.instead)
         case Figure():
             yield "\n".join(["```text", *plot(block), "```"])
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advisor.reporting import figures, statements
+from advisor.reporting.axes import log_ticks
 from advisor.reporting.blocks import Figure, Mark
 from advisor.verdict.decision import Decision, Row
 
@@ -41,7 +42,7 @@ def scatter(decision: Decision) -> Figure | None:
     highest = max(mark.x for mark in marks)
     if highest < lowest * 1.5:
         lowest, highest = lowest / 1.25, highest * 1.25
-    ticks = tuple((value, axis.shown(value)) for value in _ticks(math.log10(lowest), math.log10(highest)))
+    ticks = tuple((value, axis.shown(value)) for value in log_ticks(math.log10(lowest), math.log10(highest)))
     return Figure(axis.title, (lowest, highest), ticks, tuple(marks), notes=tuple(_missing(decision, marks, axis)))
 
 
@@ -70,16 +71,6 @@ def _floored(marks: list[Mark], least: float) -> tuple[list[Mark], float]:
     """The points, with those far cheaper than any with the model put on the left edge and marked `<`."""
     floor = max(least / _FLOOR, min(mark.x for mark in marks))
     return [mark if mark.x >= floor else Mark(floor, mark.y, f"<{mark.label}") for mark in marks], floor
-
-
-def _ticks(left: float, right: float) -> list[float]:
-    inside: list[float] = []
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
-        ticks = [s * 10.0**power for power in range(math.floor(left), math.ceil(right) + 1) for s in steps]
-        inside = [t for t in ticks if left <= math.log10(t) <= right]
-        if len(inside) >= 3:
-            return inside
-    return inside if len(inside) == 2 else [10**left, 10**right]
 
 
 def _missing(decision: Decision, marks: Sequence[Mark], axis: _Axis) -> list[str]:

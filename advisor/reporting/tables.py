@@ -21,6 +21,10 @@ _SIGNS = {
 _STATUSES = {RECOMMENDED: "recommended", PROVISIONAL: "provisional", CONTROL: "control", BREAKS: "cannot be chosen"}
 
 
+_Costs = tuple[str, Callable[[Row], str], Callable[[Row], float | None]]
+"""A column of costs: its title, its cells and their values."""
+
+
 def results(decision: Decision) -> Table:
     """Every approach, measured or not, with quality, differences, latency and costs."""
     keys = statements.numbers(decision)
@@ -41,28 +45,48 @@ def costs(decision: Decision) -> Table:
     """Every measured approach with its costs, resources and artefacts; for a page."""
     days = decision.limits.horizon_days
     measured = [row for row in decision.rows if row.quality is not None]
-    found: list[tuple[str, Callable[[Row], str]]] = [
-        ("cost of fitting", lambda r: figures.money(r.cost.fit)),
-        (f"cost over {figures.amount(days)} days" if days else "cost over the horizon", statements.over_horizon),
+    found: list[_Costs] = [
+        ("cost of fitting", lambda r: figures.money(r.cost.fit), lambda r: r.cost.fit),
+        (
+            f"cost over {figures.amount(days)} days" if days else "cost over the horizon",
+            statements.over_horizon,
+            lambda r: r.cost.over_horizon,
+        ),
         (
             "machines kept on",
             lambda r: "by the token" if r.cost.by_tokens else figures.money(r.cost.always_on_over_horizon),
+            lambda r: r.cost.always_on_over_horizon,
         ),
-        ("cost of 1,000, 95 %", lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money)),
+        (
+            "cost of 1,000, 95 %",
+            lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money),
+            lambda r: r.cost.per_1k_low,
+        ),
         *_in_batches(measured),
-        ("p95 between, ms", _p95),
-        ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
-        ("answer tokens", lambda r: figures.count(r.completion_tokens)),
+        ("p95 between, ms", _p95, lambda r: r.latency.p95_low if r.latency else None),
+        ("prompt tokens", lambda r: figures.count(r.prompt_tokens), lambda r: r.prompt_tokens),
+        ("answer tokens", lambda r: figures.count(r.completion_tokens), lambda r: r.completion_tokens),
         *_reasoned(measured),
-        ("first token, p50 ms", _first_token),
-        ("queries per second", _throughput),
-        ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
-        ("peak memory", lambda r: figures.size(r.peak_memory_bytes)),
-        ("left behind", lambda r: figures.size(r.artifact_bytes) if r.artifact_bytes is not None else ""),
-        ("trained parameters", lambda r: figures.parameters(r.trainable_parameters) if r.trainable_parameters else ""),
+        ("first token, p50 ms", _first_token, lambda r: r.latency.ttft_p50 if r.latency else None),
+        ("queries per second", _throughput, lambda r: r.throughput_qps),
+        ("index", lambda r: _where_any(r.index_seconds, figures.duration), lambda r: r.index_seconds),
+        ("peak memory", lambda r: figures.size(r.peak_memory_bytes), lambda r: r.peak_memory_bytes),
+        ("left behind", lambda r: _where_any(r.artifact_bytes, figures.size), lambda r: r.artifact_bytes),
+        (
+            "trained parameters",
+            lambda r: _where_any(r.trainable_parameters or None, figures.parameters),
+            lambda r: r.trainable_parameters,
+        ),
     ]
-    columns = tuple(Column((title,), [cell(row) for row in measured]) for title, cell in found)
+    columns = tuple(
+        Column((title,), [cell(row) for row in measured], values=[value(row) for row in measured])
+        for title, cell, value in found
+    )
     return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+
+
+def _where_any(value: float | None, show: Callable[[float | None], str]) -> str:
+    return "" if value is None else show(value)
 
 
 def abstention(decision: Decision) -> Table | None:
@@ -84,7 +108,7 @@ def abstention(decision: Decision) -> Table | None:
         intervals = [measure(one) for _, one in found]
         cells = [figures.quality(one) if one else "" for one in intervals]
         short = [figures.decimals(one.value) if one else "" for one in intervals]
-        columns.append(Column(title, cells, " ".join(title).strip(), short, rank, left=True))
+        columns.append(Column(title, cells, " ".join(title).strip(), short, rank, left=True, values=intervals))
     columns[0] = replace(
         columns[0],
         note=f'{number} of the test questions cannot be answered; abstaining is to answer "unanswerable".',
@@ -128,48 +152,70 @@ _OF_TEXT = (
 )
 
 
-def _in_batches(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
+def _in_batches(rows: Sequence[Row]) -> list[_Costs]:
     """What 1,000 queries cost that may wait for a day, where that has a price of its own."""
     if all(row.cost.per_1k_in_batches is None for row in rows):
         return []
-    return [("cost of 1,000 in batches", lambda r: figures.money(r.cost.per_1k_in_batches) if r.cost.by_tokens else "")]
+    return [
+        (
+            "cost of 1,000 in batches",
+            lambda r: figures.money(r.cost.per_1k_in_batches) if r.cost.by_tokens else "",
+            lambda r: r.cost.per_1k_in_batches if r.cost.by_tokens else None,
+        )
+    ]
 
 
-def _reasoned(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
+def _reasoned(rows: Sequence[Row]) -> list[_Costs]:
     """The tokens of reasoning, where any row has some."""
     if not any(row.reasoning_tokens for row in rows):
         return []
-    return [("reasoning tokens", lambda r: figures.count(r.reasoning_tokens) if r.reasoning_tokens else "")]
+    return [
+        (
+            "reasoning tokens",
+            lambda r: figures.count(r.reasoning_tokens) if r.reasoning_tokens else "",
+            lambda r: r.reasoning_tokens,
+        )
+    ]
 
 
 def _results(decision: Decision) -> Iterator[Column]:
     def cells(cell: Callable[[Row], str]) -> list[str]:
         return ["" if row.quality is None else cell(row) for row in decision.rows]
 
+    def values(value: Callable[[Row], Interval | float | None]) -> list[Interval | float | None]:
+        return [None if row.quality is None else value(row) for row in decision.rows]
+
     quality = cells(lambda r: figures.quality(r.quality))
     heading = f"{decision.comparison.task.metric} [95 % interval]"
-    yield Column(("quality", "[95 % interval]"), quality, heading, left=True)
+    yield Column(("quality", "[95 % interval]"), quality, heading, left=True, values=values(lambda r: r.quality))
     groups = statements.groups(decision)
     yield Column(("", "group"), cells(lambda r: r.group), rank=3, left=True, note=groups)
     yield Column(("to the", "best "), cells(lambda r: _difference(r, decision)), on="screen")
-    yield Column(("difference to the best",), cells(lambda r: _interval(r, decision)), on="page")
-    yield Column(("", "p"), cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else ""), rank=4)
+    to_best, p = values(_versus), values(lambda r: r.versus_best.p if r.versus_best else None)
+    yield Column(("difference to the best",), cells(lambda r: _interval(r, decision)), on="page", values=to_best)
+    shown = cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else "")
+    yield Column(("", "p"), shown, rank=4, values=p)
     if any(row.after for row in decision.rows):
         after = cells(lambda r: figures.quality(r.after.quality) if r.after else figures.UNKNOWN)
-        yield Column(("after the change",), after, on="page")
+        known = values(lambda r: r.after.quality if r.after else None)
+        yield Column(("after the change",), after, on="page", values=known)
         yield Column(("by the", "change"), cells(_by_the_change), on="screen", rank=2)
         yield Column(("after", "change"), cells(_after_the_change), on="screen", rank=2)
         yield Column(("", "[95 % interval]"), cells(_its_interval), on="screen", rank=6, left=True)
-        yield Column(("difference by the change",), cells(lambda r: _by_the_change(r, whole=True)), on="page")
+        lost, changed = cells(lambda r: _by_the_change(r, whole=True)), values(lambda r: r.after and r.after.difference)
+        yield Column(("difference by the change",), lost, on="page", values=changed)
     wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
-    yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1)
+    alone = values(lambda r: r.latency.p50 if r.latency else None)
+    yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1, values=alone)
     per_1k = cells(lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.cost_is_busy))
-    yield Column(("cost per", "1,000"), per_1k, "cost of 1,000 queries")
+    spent = values(lambda r: r.cost.per_1k_queries)
+    yield Column(("cost per", "1,000"), per_1k, "cost of 1,000 queries", values=spent)
     days = decision.limits.horizon_days
     if days is not None:
         yield Column(("cost of", f"{figures.amount(days)} days"), cells(statements.over_horizon), rank=5, on="screen")
     wide, short = cells(_fitting), cells(lambda r: _fitting(r, compact=True))
-    yield Column(("fit and", "index"), wide, short=short, rank=2)
+    fitted = values(lambda r: figures.total(r.fit_seconds, r.index_seconds))
+    yield Column(("fit and", "index"), wide, short=short, rank=2, values=fitted)
     yield Column(("tokens", "in / out"), cells(_tokens), rank=7, on="screen")
     yield Column(("queries", "per s"), cells(_throughput), rank=8, on="screen")
 
@@ -218,6 +264,11 @@ def _interval(row: Row, decision: Decision) -> str:
         return _difference(row, decision)
     low, high = (figures.decimals(end, 2, signed=True) for end in (versus.low, versus.high))
     return f"{figures.decimals(versus.difference, signed=True)} [{low}, {high}]"
+
+
+def _versus(row: Row) -> Interval | None:
+    found = row.versus_best
+    return Interval(found.difference, found.low, found.high) if found else None
 
 
 def _after_the_change(row: Row) -> str:

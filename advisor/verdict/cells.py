@@ -111,9 +111,10 @@ class Abstention:
         unanswerable: test questions that cannot be answered.
         share: of all questions that it does not answer.
         precision: share of those that cannot be answered; None where it answers everything.
-        recall: share of the unanswerable ones that it does not answer.
+        recall: share of the unanswerable ones that it does not answer: right abstentions.
         f1: of these two.
         quality_answerable: the task's metric over the questions that can be answered; None where there are none.
+        false: share of these that it does not answer: false abstentions.
     """
 
     unanswerable: int
@@ -122,3 +123,4 @@ class Abstention:
     recall: Interval | None
     f1: Interval | None
     quality_answerable: Interval | None
+    false: Interval | None = None

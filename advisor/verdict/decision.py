@@ -11,7 +11,9 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
+from advisor.verdict.calibration import Calibration
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.coverage import Coverage
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -171,6 +173,8 @@ class Row:
             none.
         asked: other models that were asked before it was fitted.
         preferring: how often it prefers the better answer; likewise.
+        calibration: how far its confidences can be believed; None where its answers have none.
+        coverage: the quality of the answers that it is surest of; None where it neither has confidences nor abstains.
     """
 
     spec: str
@@ -230,6 +234,8 @@ class Row:
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
     preferring: Preferring | None = None
+    calibration: Calibration | None = None
+    coverage: Coverage | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

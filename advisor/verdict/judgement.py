@@ -16,6 +16,8 @@ from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
+from advisor.verdict.confidences import with_confidences
+from advisor.verdict.coverage import COVERAGE
 from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
@@ -40,6 +42,7 @@ def decide(
     prices: Prices | None = None,
     margin: float = MARGIN,
     today: date | None = None,
+    coverage: float = COVERAGE,
 ) -> Decision:
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
@@ -53,9 +56,10 @@ def decide(
         prices: the price list; the built-in one by default.
         margin: the margin of non-inferiority by which a cheaper approach may be worse, in units of the metric.
         today: whose prices of tokens hold, and against which ages are told; the machine's date by default.
+        coverage: the share of the questions, the surest ones, of whose answers the quality is told; above 0.
 
     Raises:
-        UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
+        UserError: a limit, the margin or the coverage makes no sense, or the targets cannot be judged by the metric.
     """
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
@@ -64,7 +68,9 @@ def decide(
     told = with_preferences(comparison, with_forgetting(comparison, later.rows))
     rows: Sequence[Row] = with_missing_partners(told)
     tariffs = _tariffs(comparison, rows, prices, today)
-    judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
+    runs = complete_runs(comparison)
+    judged = samples(comparison.task.metric, comparison.answers, runs)
+    rows = with_confidences(rows, comparison, runs, judged, coverage)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)

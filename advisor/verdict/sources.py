@@ -44,7 +44,7 @@ def citations(runs: Sequence[Run], answers: Mapping[str, Answer]) -> Citations |
     every = [p for run in runs for p in run.predictions if p.citations is not None]
     if not every:
         return None
-    lacking = [p for p in every if p.answer and not p.citations and not _abstains(p)]
+    lacking = [p for p in every if p.answer and not p.citations and not abstains(p)]
     return Citations(
         _mean(runs, answers, _of_evidence(_precision)),
         _mean(runs, answers, _of_evidence(_recall)),
@@ -59,11 +59,11 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
     Tasks whose answers are labels or records have none.
     """
     task, answers = comparison.task, comparison.answers
-    hopeless = {key for key, answer in answers.items() if _is_unanswerable(answer)}
-    if not runs or not hopeless or task.kind in ("classification", "extraction"):
+    if not runs or not may_abstain(comparison):
         return None
+    hopeless = {key for key, answer in answers.items() if _is_unanswerable(answer)}
     judged = [p for run in runs for p in run.predictions if p.id in answers]
-    silent = [p for p in judged if _abstains(p)]
+    silent = [p for p in judged if abstains(p)]
     right = sum(p.id in hopeless for p in silent)
     wanted = len(hopeless) * len(runs)
     involved = len(silent) + wanted - right
@@ -78,14 +78,22 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
         recall=_share(right, wanted, len(runs)),
         f1=_f1(_share(right, involved, len(runs))),
         quality_answerable=_mean(runs, answers, of_answerable),
+        false=_share(len(silent) - right, len(judged) - wanted, len(runs)),
     )
+
+
+def may_abstain(comparison: Comparison) -> bool:
+    """Whether the test set holds questions that cannot be answered; labels and records are always given."""
+    asks = comparison.task.kind not in ("classification", "extraction")
+    return asks and any(map(_is_unanswerable, comparison.answers.values()))
 
 
 def _is_unanswerable(answer: Answer) -> bool:
     return bool(answer.targets) and answer_tokens(answer.targets[0]) == (UNANSWERABLE,)
 
 
-def _abstains(prediction: PredictionRecord) -> bool:
+def abstains(prediction: PredictionRecord) -> bool:
+    """Whether a question was answered by saying that it cannot be."""
     return answer_tokens(prediction.answer) == (UNANSWERABLE,)
 
 

@@ -140,7 +140,7 @@ def test_nobody_takes_the_place_of_what_is_built_in(
 def test_an_unknown_format_is_the_users_mistake_and_the_nearest_is_named(estimate: Estimate) -> None:
     with pytest.raises(UserError, match="'markdwon' is unknown") as raised:
         report(estimate, "markdwon")
-    assert raised.value.hint == "did you mean 'markdown'? installed are terminal, markdown, json"
+    assert raised.value.hint == "did you mean 'markdown'? installed are terminal, markdown, html, json"
     with pytest.raises(UserError, match="'pdf' is unknown"):
         check_format("pdf")
     for name in ("terminal", "markdown", "json"):

@@ -1,0 +1,29 @@
+"""Round places on an axis."""
+
+from __future__ import annotations
+
+import math
+
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """At most so many multiples of a round step within the ends, rising."""
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    for step in (factor * scale for scale in (power, 10 * power) for factor in _STEPS):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first + 1 <= most:
+            return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
+    return [low, high]
+
+
+def log_ticks(left: float, right: float) -> list[float]:
+    """Three places at least, where there are so many, between two powers of ten; their exponents are given."""
+    inside: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [s * 10.0**power for power in range(math.floor(left), math.ceil(right) + 1) for s in steps]
+        inside = [t for t in ticks if left <= math.log10(t) <= right]
+        if len(inside) >= 3:
+            return inside
+    return inside if len(inside) == 2 else [10**left, 10**right]
