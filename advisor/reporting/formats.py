@@ -117,11 +117,6 @@ def check_format(name: str) -> None:
         _format(name)
 
 
-def has_format(name: str) -> bool:
-    """Whether a format comes with Advisor."""
-    return name in _BUILT_IN or name == _JSON
-
-
 def _format(name: str) -> Format:
     if name in _BUILT_IN:
         return _BUILT_IN[name]

@@ -178,9 +178,15 @@ def _table(entries: list[IndexEntry]) -> Table:
         Column(("task",), [entry.task for entry in entries], left=True),
         Column(("date",), [entry.called[:10] for entry in entries], left=True, rank=2),
         Column(("models",), [words.listed(entry.models) for entry in entries], left=True, rank=4),
-        Column(("rows",), [f"{entry.rows}" for entry in entries], rank=3),
+        Column(("rows",), [f"{one.rows}" for one in entries], rank=3, values=[one.rows for one in entries]),
         Column(("recommended",), [_recommended(entry) for entry in entries], left=True),
-        Column(("quality", "[95 % interval]"), qualities, "quality [95 % interval]", left=True),
+        Column(
+            ("quality", "[95 % interval]"),
+            qualities,
+            "quality [95 % interval]",
+            left=True,
+            values=[one.quality for one in entries],
+        ),
         Column(("metric",), [entry.metric for entry in entries], left=True, rank=1),
     )
     open_ = any(entry.approach and not entry.decided for entry in entries)

@@ -111,12 +111,16 @@ def _qualities(found: SideBySide) -> Table:
     """Each row's quality in every run, and its difference to the first."""
     columns = []
     for place, label in enumerate(found.labels):
-        cells = [_quality(line.rows[place]) for line in found.aligned]
-        columns.append(Column((label,), cells, f"{label} [95 % interval]", left=True))
+        rows = [line.rows[place] for line in found.aligned]
+        values = [row.quality if row else None for row in rows]
+        columns.append(
+            Column((label,), list(map(_quality, rows)), f"{label} [95 % interval]", left=True, values=values)
+        )
     for place, label in enumerate(found.labels[1:], start=1):
         title = f"{label} - {found.labels[0]}"
         shifts = [line.shifts[place] for line in found.aligned]
-        columns.append(Column((title,), list(map(_difference, shifts)), left=True))
+        values = [one.difference if one else None for one in shifts]
+        columns.append(Column((title,), list(map(_difference, shifts)), left=True, values=values))
         columns.append(Column(("", "p"), [figures.p_value(one.p) if one else "" for one in shifts], rank=2))
         sides = [f"{one.better} / {one.worse}" if one else "" for one in shifts]
         columns.append(Column(("better", "/ worse"), sides, "examples better / worse", rank=3))

@@ -12,7 +12,6 @@ from advisor.measuring.reading import run_place
 from advisor.models.store import digest
 from advisor.reporting import report
 from advisor.reporting.document import document
-from advisor.reporting.formats import has_format
 from advisor.sharing.contract import Cell, Shared, SharedRow, SharedTable
 from advisor.verdict.decision import Decision, Row
 
@@ -66,7 +65,7 @@ def shared_of(decision: Decision, fitted: Sequence[str] = ()) -> Shared:
         metrics={f"quality/{name}": getattr(chosen, name) for name in ("value", "low", "high")} if chosen else {},
         rows=rows,
         tables=dict(_tables(found)),
-        files={file: report(decision, name) for name, file in _FILES.items() if has_format(name)},
+        files={file: report(decision, name) for name, file in _FILES.items()},
     )
 
 
