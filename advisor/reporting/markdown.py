@@ -30,6 +30,8 @@ from advisor.reporting.blocks import (
 from advisor.reporting.pictures import Forest, Scatter
 from advisor.reporting.plot import plot
 
+_FOLDED = ("How it was trained", "Costs", "Notes", "Method", "Setup")
+"""Sections that are folded where Markdown is shown as GitHub and GitLab do."""
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
 """Marks with a meaning; an underscore inside a word has none."""
 _ACTIVE_IN_FIGURES = re.compile(r"[\\`*|&#@!]|\](?=[\[(:])|<(?=[A-Za-z/!?])|\$(?!\d)|~(?!$)|(?<![^\W_])_|_(?![^\W_])")
@@ -48,15 +50,22 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
 
 
 def _under_headings(blocks: Iterable[Block]) -> Iterator[str]:
-    """The blocks in order; a heading below which nothing stands is left out."""
-    heading = ""
+    """The blocks in order; a heading below which nothing stands is left out, and what few read is folded."""
+    title, inside = "", list[str]()
     for block in blocks:
-        for part in filter(None, _parts(block)):
-            if isinstance(block, Heading):
-                heading = part
-                continue
-            yield from filter(None, (heading, part))
-            heading = ""
+        if isinstance(block, Heading):
+            yield from _section(title, inside)
+            title, inside = block.title, []
+        else:
+            inside += filter(None, _parts(block))
+    yield from _section(title, inside)
+
+
+def _section(title: str, inside: list[str]) -> Iterator[str]:
+    if title and inside:
+        yield f"## {text(title)}"
+    folded = bool(inside) and title in _FOLDED
+    yield from ["<details><summary>show</summary>", *inside, "</details>"] if folded else inside
 
 
 def text(words: str) -> str:
@@ -79,8 +88,6 @@ def code(words: str) -> str:
 def _parts(block: Block) -> Iterator[str]:
     """The block as paragraphs, lists and tables of Markdown."""
     match block:
-        case Heading():
-            yield f"## {text(block.title)}"
         case Paragraph():
             yield _paragraph(block)
         case Bullets():
@@ -90,7 +97,7 @@ def _parts(block: Block) -> Iterator[str]:
         case Details():
             yield _list(map(_detail, block.details))
         case Remarks():
-            yield _list(f"{_words(remark.name)}: {text('; '.join(remark.notes))}" for remark in block.remarks)
+            yield _list(f"{_words(remark.name)}: {' '.join(map(_ended, remark.notes))}" for remark in block.remarks)
         case Conclusion():
             yield from _conclusion(block)
         case Issue():
@@ -140,11 +147,13 @@ def _detail(detail: Detail) -> str:
 
 
 def _conclusion(block: Conclusion) -> Iterator[str]:
-    reasons = [sentence for argument in block.arguments if not argument.title for sentence in argument.sentences]
-    yield " ".join(filter(None, [f"**{text(block.statement)}**", *map(text, [block.addition, *reasons])]))
+    """The statement, what is added to it, and its reasons as a list, which is read in a pull request at a glance."""
+    yield f"**{text(block.statement)}**"
+    yield text(block.addition)
     for argument in block.arguments:
-        if argument.title and argument.sentences:
-            yield f"{text(argument.title)}:\n\n{_list(map(text, argument.sentences))}"
+        if argument.sentences:
+            title = f"{text(argument.title)}:\n\n" if argument.title else ""
+            yield title + _list(map(text, argument.sentences))
 
 
 def _issue(block: Issue) -> str:
@@ -156,7 +165,7 @@ def _issue(block: Issue) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     """The table; rows without figures stand below it with the reason, and so do remarks on others."""
-    columns = [column for column in table.columns if column.on != "screen"]
+    columns = [column for column in table.columns if column.on != "screen" and any(map(_joined, column.cells))]
     keyed = [""] if any(row.key for row in table.rows) else []
     rows = []
     for place, row in enumerate(table.rows):
