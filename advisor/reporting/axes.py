@@ -1,9 +1,15 @@
-"""Round places on an axis."""
+"""Axes of pictures, with round places on them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
+from advisor.reporting import figures
+from advisor.reporting.pictures import Axis
+
+ROOM = 0.06
+"""The share of an axis that stays free at its ends."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -27,3 +33,21 @@ def log_ticks(left: float, right: float) -> list[float]:
         if len(inside) >= 3:
             return inside
     return inside if len(inside) == 2 else [10**left, 10**right]
+
+
+def linear_axis(title: str, values: Iterable[float], signed: bool = False) -> Axis:
+    """An axis on which all values have a place; those that are infinite or no numbers are left out."""
+    found = [value for value in values if math.isfinite(value)]
+    low, high = min(found), max(found)
+    if high - low < 0.02:
+        low, high = low - 0.01, high + 0.01
+    room = ROOM * (high - low)
+    low, high = low - room, high + room
+    ticks = linear_ticks(low, high)
+    digits = 2 if all(abs(tick - round(tick, 2)) < 1e-9 for tick in ticks) else 3
+    return Axis(title, low, high, tuple((tick, figures.decimals(tick, digits, signed)) for tick in ticks))
+
+
+def share_axis(title: str) -> Axis:
+    """An axis of shares, from 0 to 1."""
+    return Axis(title, 0.0, 1.0, tuple((tick, f"{tick:.1f}") for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)))

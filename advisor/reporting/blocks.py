@@ -277,35 +277,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A labelled point of a figure, in the units of its axes."""
-
-    x: float
-    y: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure of points and curves over a logarithmic axis.
-
-    Attributes:
-        title: the title of the horizontal axis.
-        reach: its ends, above 0.
-        ticks: places on it, rising, and what stands there.
-        curves: each as points (x, y).
-        notes: the things that are not placed, and why.
-    """
-
-    title: str
-    reach: tuple[float, float]
-    ticks: tuple[tuple[float, str], ...]
-    marks: tuple[Mark, ...]
-    curves: tuple[tuple[tuple[float, float], ...], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Only:
     """Blocks for one medium only."""
 
@@ -313,21 +284,7 @@ class Only:
     blocks: tuple[Block, ...]
 
 
-Block = (
-    Heading
-    | Gap
-    | Paragraph
-    | Bullets
-    | Numbered
-    | Details
-    | Remarks
-    | Conclusion
-    | Issue
-    | Table
-    | Figure
-    | Picture
-    | Only
-)
+Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Picture | Only
 
 
 @dataclass(frozen=True, slots=True)

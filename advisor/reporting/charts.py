@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from advisor.reporting import figures, statements
-from advisor.reporting.axes import linear_ticks, log_ticks
-from advisor.reporting.pictures import Axis, Contrast, Forest, Scatter, Spot, Stay, Stays, Weight
+from advisor.reporting.axes import ROOM, linear_axis, linear_ticks, log_ticks, share_axis
+from advisor.reporting.pictures import Axis, Effect, Forest, Lines, Scatter, Spot, Stay, Stays, Trace, Weight
 from advisor.reporting.race import entrants
 from advisor.verdict import words
 from advisor.verdict.cells import Interval
 from advisor.verdict.decision import Decision, Row
 from advisor.verdict.race import Race
-
-_ROOM = 0.06
-"""The share of an axis that stays free at its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def differences(decision: Decision) -> Forest | None:
     """The paired differences to the best row; None where there is none."""
     best, keys = statements.best_row(decision), statements.numbers(decision)
     found = [
-        Contrast(
+        Effect(
             row.spec,
             keys[row.spec],
             Interval(versus.difference, versus.low, versus.high),
@@ -75,13 +72,51 @@ def differences(decision: Decision) -> Forest | None:
         return None
     metric = words.metric(decision.comparison.task.metric)
     ends = [end for one in found for end in (one.found.low, one.found.high)]
-    axis = _linear(f"difference in {metric} to {best.spec}", [*ends, 0.0, decision.margin], signed=True)
+    axis = linear_axis(f"difference in {metric} to {best.spec}", [*ends, 0.0, decision.margin], signed=True)
     notes = (
         "A filled point is a difference that is shown; a hollow one may be chance. Intervals hold 95 %, all pairs "
         f"together. Within the band (±{figures.decimals(decision.margin, 2)}) a difference is too small to matter.",
     )
     title = f"Paired differences in {metric} to {best.spec}"
     return Forest(title, axis, best.spec, tuple(found), decision.margin, notes)
+
+
+def reliability(decision: Decision) -> tuple[Lines, ...]:
+    """The reliability picture of each row whose answers have a confidence."""
+    found = []
+    for row in decision.rows:
+        if row.calibration is None:
+            continue
+        bins = [(sure, Interval(right, right, right)) for sure, right, _ in row.calibration.bins]
+        trace = Trace(row.spec, "", tuple(bins), strong=True)
+        error = figures.quality(row.calibration.ece)
+        axes = share_axis("mean confidence"), share_axis("share right")
+        found.append(
+            Lines(f"Reliability of {row.spec}", *axes, (trace,), True, (f"{row.spec}: error {error}",), small=True)
+        )
+    return tuple(found)
+
+
+def coverage(decision: Decision) -> Lines | None:
+    """Quality by the share of the questions that are answered; None where no row tells its answers apart."""
+    keys = statements.numbers(decision)
+    traces = tuple(
+        Trace(
+            row.spec,
+            keys[row.spec],
+            tuple((share, Interval(value, value, value)) for share, value in row.coverage.points),
+            strong=row.spec == decision.recommendation.approach,
+        )
+        for row in decision.rows
+        if row.coverage is not None and row.spec in keys
+    )
+    if not any(len(trace.points) > 1 for trace in traces):
+        return None
+    y = linear_axis(words.metric(decision.comparison.task.metric), [v.value for t in traces for _, v in t.points])
+    note = "From left to right answers of less confidence come in. A single point: the row has no confidences."
+    return Lines(
+        "Quality at coverage", share_axis("share of the questions that are answered"), y, traces, notes=(note,)
+    )
 
 
 def stays(race: Race) -> Stays | None:
@@ -112,14 +147,14 @@ def _said(value: float, low: float, high: float, p: float) -> str:
 
 def _against(taken: _Taken, decision: Decision) -> Scatter | None:
     keys = statements.numbers(decision)
-    placed = [(row, x) for row in decision.rows if row.spec in keys and (x := _placed(row, taken)) is not None]
+    placed = [(row, at) for row in decision.rows if row.spec in keys and (at := _placed(row, taken)) is not None]
     if len(placed) < 2:
         return None
-    front = _front([(row, x.value) for row, x in placed])
-    spots = [_spot(row, x, keys[row.spec], row.spec in front, decision, taken) for row, x in placed]
+    front = _front([(row, at.value) for row, at in placed])
+    spots = [_spot(row, at, keys[row.spec], row.spec in front, decision, taken) for row, at in placed]
     spots.sort(key=lambda spot: (not spot.front, spot.x.value, spot.y.value))
     metric = words.metric(decision.comparison.task.metric)
-    y = _linear(metric, [end for spot in spots for end in (spot.y.low, spot.y.high)])
+    y = linear_axis(metric, [end for spot in spots for end in (spot.y.low, spot.y.high)])
     x = _logarithmic(taken, [end for spot in spots for end in (spot.x.low, spot.x.high)])
     title = f"{metric[:1].upper()}{metric[1:]} against {taken.name}"
     best = [spot.name for spot in spots if spot.front]
@@ -160,23 +195,11 @@ def _weight(row: Row, decision: Decision) -> Weight:
     return "control" if row.control else "out" if row.violations else ""
 
 
-def _linear(title: str, values: Iterable[float], signed: bool = False) -> Axis:
-    found = [value for value in values if math.isfinite(value)]
-    low, high = min(found), max(found)
-    if high - low < 0.02:
-        low, high = low - 0.01, high + 0.01
-    room = _ROOM * (high - low)
-    low, high = low - room, high + room
-    ticks = linear_ticks(low, high)
-    digits = 2 if all(abs(tick - round(tick, 2)) < 1e-9 for tick in ticks) else 3
-    return Axis(title, low, high, tuple((tick, figures.decimals(tick, digits, signed)) for tick in ticks))
-
-
 def _logarithmic(taken: _Taken, values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
     if high < low * 1.5:
         low, high = low / 1.25, high * 1.25
-    room = (high / low) ** _ROOM
+    room = (high / low) ** ROOM
     low, high = low / room, high * room
     ticks = tuple((tick, taken.shown(tick)) for tick in log_ticks(math.log10(low), math.log10(high)))
     return Axis(taken.title, low, high, ticks, log=True)

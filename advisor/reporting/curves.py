@@ -7,6 +7,7 @@ from typing import Any
 
 from advisor.reporting import curve_statements as say
 from advisor.reporting import figures, statements
+from advisor.reporting.axes import linear_axis
 from advisor.reporting.blocks import (
     Block,
     Bullets,
@@ -14,10 +15,8 @@ from advisor.reporting.blocks import (
     Column,
     Detail,
     Details,
-    Figure,
     Gap,
     Heading,
-    Mark,
     Names,
     Only,
     Paragraph,
@@ -29,6 +28,8 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.decision import LABELS, head, measured
 from advisor.reporting.document import SCHEMA, clean
+from advisor.reporting.pictures import Axis, Figure, Lines, Mark, Trace
+from advisor.verdict import words
 from advisor.verdict.curves import Curve, Curves, Gain, Point
 
 _NAMES = Names(wanted=32, most=32)
@@ -37,7 +38,7 @@ _NAMES = Names(wanted=32, most=32)
 def curves_report(curves: Curves) -> Report:
     """The report of learning curves: quality by size, crossings, and the value of more labels."""
     growth = curves.growth
-    troubles, figure = say.troubles(curves), _figure(curves)
+    troubles, drawn = say.troubles(curves), _drawn(curves)
     setup = [statements.model(growth.model), statements.device(growth.model), growth.folder]
     foot = Details((Detail("method", say.method(curves)), Detail("records", growth.folder)), LABELS)
     return Report(
@@ -48,7 +49,7 @@ def curves_report(curves: Curves) -> Report:
             Heading(f"Quality ({growth.task.metric}) by training examples, with 95 % intervals"),
             _qualities(curves),
             *((Gap(), Bullets(troubles)) if troubles else ()),
-            *((Gap(), figure) if figure else ()),
+            *((Gap(), drawn) if drawn else ()),
             *listed("Where one overtakes another", filter(None, [say.leaders(curves), *say.crossings(curves)])),
             *_gains(curves),
             *listed("Caveats", say.caveats(curves)),
@@ -121,6 +122,37 @@ def _figure(curves: Curves) -> Figure | None:
     ticks = tuple((size, figures.count(size)) for size in sizes)
     lines = tuple(_line(curve, sizes[-1]) for curve in curves.curves)
     return Figure("training examples, log scale", (sizes[0], sizes[-1]), ticks, tuple(marks), lines)
+
+
+def _drawn(curves: Curves) -> Lines | None:
+    """The measured qualities with their intervals and the fitted curves; None with fewer than two sizes."""
+    plain = _figure(curves)
+    if plain is None:
+        return None
+    keys = _keys(curves)
+    largest = plain.reach[1]
+    last = {c.spec: c.points[-1].quality.value for c in curves.curves if c.points[-1].quality and not c.control}
+    leader = max(last, key=lambda spec: last[spec], default="")
+    traces = tuple(
+        Trace(
+            curve.spec,
+            keys[curve.spec],
+            tuple((float(point.size), point.quality) for point in curve.points if point.quality),
+            _line(curve, largest),
+            curve.spec == leader,
+        )
+        for curve in curves.curves
+        if any(point.quality for point in curve.points)
+    )
+    ends = [end for trace in traces for _, found in trace.points for end in (found.low, found.high)]
+    x = Axis("training examples, log scale", *plain.reach, plain.ticks, log=True)
+    y = linear_axis(words.metric(curves.growth.task.metric), ends)
+    return Lines("Quality by training examples", x, y, traces, plain=plain, notes=(_HOW_DRAWN,))
+
+
+_HOW_DRAWN = (
+    "Points were measured, with 95 % intervals; lines are the fitted curves. The best at the largest size is bold."
+)
 
 
 def _line(curve: Curve, largest: float) -> tuple[tuple[float, float], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
-from advisor.reporting import charts, figures, race, statements, tables
+from advisor.reporting import charts, figures, race, repeating, statements, tables
 from advisor.reporting.blocks import (
     Argument,
     Block,
@@ -109,6 +109,7 @@ def _pictures(decision: Decision) -> Iterator[Block]:
     yield Only("page", section("Quality against cost", charts.against_cost(decision)))
     yield Only("page", section("Quality against latency", charts.against_latency(decision)))
     yield Only("page", section("Differences to the best", charts.differences(decision)))
+    yield Only("page", section("Calibration", *charts.reliability(decision), charts.coverage(decision)))
 
 
 def _diagnosis(decision: Decision) -> Details | None:
@@ -198,6 +199,7 @@ def _method(decision: Decision) -> Iterator[str]:
 def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
     details = [
+        ("command", repeating.command(comparison)),
         ("task fingerprint", comparison.task.fingerprint),
         *_weights(comparison),
         ("embedder", comparison.model.embedder),
@@ -206,6 +208,7 @@ def _setup(decision: Decision) -> Details:
         ("settings", statements.settings(comparison.settings.items())),
         ("hardware", statements.settings(comparison.hardware.items())),
         ("versions", statements.settings(comparison.versions.items())),
+        ("prices", decision.prices),
         ("reused", statements.reused(decision)),
         ("time", statements.time_spent(decision)),
         ("share of ceiling", statements.share_of_ceiling(decision)),

@@ -32,7 +32,7 @@ from advisor.reporting.curves import curves_document, curves_report
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
 from advisor.reporting.estimate import estimate_document, estimate_report
-from advisor.reporting.html.page import html
+from advisor.reporting.html.page import html, in_any_encoding
 from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.plan import plan_document, plan_report
@@ -70,6 +70,7 @@ class Format(Protocol):
 
 # Not among the entry points: looking through all that is installed takes longer than a report.
 _BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown, "html": html}
+_PAGE = "html"
 _JSON = "json"
 _HINT = "update or uninstall the package it comes with"
 
@@ -95,7 +96,8 @@ def report(
     """
     if format == _JSON:
         return as_json(_facts(subject), encoding)
-    return encodable(_format(format)(_blocks(subject), width=width or WIDTH, color=bool(color)), encoding)
+    text = _format(format)(_blocks(subject), width=width or WIDTH, color=bool(color))
+    return in_any_encoding(text, encoding) if format == _PAGE else encodable(text, encoding)
 
 
 def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:

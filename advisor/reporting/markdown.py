@@ -14,7 +14,6 @@ from advisor.reporting.blocks import (
     Conclusion,
     Detail,
     Details,
-    Figure,
     Heading,
     Issue,
     Item,
@@ -27,7 +26,7 @@ from advisor.reporting.blocks import (
     TableRow,
     Words,
 )
-from advisor.reporting.pictures import Forest, Scatter
+from advisor.reporting.pictures import Figure, Forest, Lines, Scatter
 from advisor.reporting.plot import plot
 
 _FOLDED = ("How it was trained", "Costs", "Notes", "Method", "Setup")
@@ -107,7 +106,13 @@ def _parts(block: Block) -> Iterator[str]:
         case Scatter() | Forest():
             yield text(block.instead)
         case Figure():
-            yield "\n".join(["```text", *plot(block), "```"])
+            yield _plotted(block)
+        case Lines(plain=Figure() as plain):
+            yield _plotted(plain)
+
+
+def _plotted(figure: Figure) -> str:
+    return "\n".join(["```text", *plot(figure), "```"])
 
 
 def _words(words: Words) -> str:

@@ -12,6 +12,36 @@ from typing import Literal
 
 from advisor.verdict.cells import Interval
 
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A labelled point of a figure, in the units of its axes."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of points and curves over a logarithmic axis, which can be drawn in characters.
+
+    Attributes:
+        title: the title of the horizontal axis.
+        reach: its ends, above 0.
+        ticks: places on it, rising, and what stands there.
+        curves: each as points (x, y).
+        notes: the things that are not placed, and why.
+    """
+
+    title: str
+    reach: tuple[float, float]
+    ticks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
+    curves: tuple[tuple[tuple[float, float], ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 Weight = Literal["", "chosen", "control", "out"]
 """How a thing stands among the others: the choice, a control, or what cannot be chosen."""
 
@@ -72,7 +102,7 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class Effect:
     """A difference with its interval.
 
     Attributes:
@@ -100,7 +130,7 @@ class Forest:
     title: str
     axis: Axis
     against: str
-    contrasts: tuple[Contrast, ...]
+    effects: tuple[Effect, ...]
     margin: float = 0.0
     notes: tuple[str, ...] = ()
     instead: str = ""
@@ -129,6 +159,7 @@ class Lines:
 
     Attributes:
         diagonal: whether the line on which both axes are equal is drawn too.
+        plain: the same for media without pictures; None where a table has the figures already.
         small: whether it is one of several beside each other.
     """
 
@@ -138,6 +169,7 @@ class Lines:
     traces: tuple[Trace, ...]
     diagonal: bool = False
     notes: tuple[str, ...] = ()
+    plain: Figure | None = None
     small: bool = False
 
 
@@ -165,4 +197,4 @@ class Stays:
     stays: Sequence[Stay]
 
 
-Picture = Scatter | Forest | Lines | Stays
+Picture = Figure | Scatter | Forest | Lines | Stays

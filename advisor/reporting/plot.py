@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.cleaning import plain
 from advisor.reporting import figures
-from advisor.reporting.blocks import Figure
+from advisor.reporting.pictures import Figure
 
 WIDTH, HEIGHT, MARGIN = 60, 12, 8
 _DOT = "."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from advisor.reporting import figures, statements
 from advisor.reporting.axes import log_ticks
-from advisor.reporting.blocks import Figure, Mark
+from advisor.reporting.pictures import Figure, Mark
 from advisor.verdict.decision import Decision, Row
 
 _FLOOR = 3.0

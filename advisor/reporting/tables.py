@@ -202,7 +202,10 @@ def _results(decision: Decision) -> Iterator[Column]:
         yield Column(("by the", "change"), cells(_by_the_change), on="screen", rank=2)
         yield Column(("after", "change"), cells(_after_the_change), on="screen", rank=2)
         yield Column(("", "[95 % interval]"), cells(_its_interval), on="screen", rank=6, left=True)
-        lost, changed = cells(lambda r: _by_the_change(r, whole=True)), values(lambda r: r.after and r.after.difference)
+        lost, changed = (
+            cells(lambda r: _by_the_change(r, whole=True)),
+            values(lambda r: r.after.difference if r.after else None),
+        )
         yield Column(("difference by the change",), lost, on="page", values=changed)
     wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
     alone = values(lambda r: r.latency.p50 if r.latency else None)

@@ -15,7 +15,6 @@ from advisor.reporting.blocks import (
     Bullets,
     Conclusion,
     Details,
-    Figure,
     Gap,
     Heading,
     Issue,
@@ -28,6 +27,7 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.characters import pad, shorten, visible
 from advisor.reporting.grid import fit, text_of
+from advisor.reporting.pictures import Figure, Lines
 from advisor.reporting.plot import MARGIN, WIDTH, plot
 
 _INDENT = 2
@@ -160,8 +160,14 @@ def _set(block: Block, lines: _Lines) -> None:
         case Table():
             _table(block, lines)
         case Figure():
-            for line in plot(block, min(WIDTH, lines.width - MARGIN - _INDENT)):
-                lines.add(" " * _INDENT + line)
+            _plot(block, lines)
+        case Lines(plain=Figure() as plain):
+            _plot(plain, lines)
+
+
+def _plot(figure: Figure, lines: _Lines) -> None:
+    for line in plot(figure, min(WIDTH, lines.width - MARGIN - _INDENT)):
+        lines.add(" " * _INDENT + line)
 
 
 def _numbered(block: Numbered, lines: _Lines) -> None:

@@ -23,12 +23,10 @@ from advisor.reporting.blocks import (
     Conclusion,
     Detail,
     Details,
-    Figure,
     Gap,
     Heading,
     Issue,
     Item,
-    Mark,
     Names,
     Numbered,
     Only,
@@ -41,6 +39,7 @@ from advisor.reporting.blocks import (
     TableRow,
 )
 from advisor.reporting.markdown import markdown
+from advisor.reporting.pictures import Figure, Mark
 from advisor.reporting.terminal import terminal
 
 ROOT = Path(__file__).parents[2]

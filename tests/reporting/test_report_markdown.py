@@ -50,7 +50,17 @@ def test_what_few_read_is_folded(full: Decision) -> None:
 def test_its_sections_and_facts(full: Decision) -> None:
     page = report(full, "markdown")
     titles = [line for line in page.splitlines() if line.startswith("## ")]
-    sections = ["Results", "Diagnosis", "Costs", "Notes", "Caveats", "Method", "Setup"]
+    sections = [
+        "Results",
+        "Quality against cost",
+        "Quality against latency",
+        "Diagnosis",
+        "Costs",
+        "Notes",
+        "Caveats",
+        "Method",
+        "Setup",
+    ]
     assert titles == [f"## {title}" for title in sections]
     facts = [
         "12fd25f77366fa6b3b4b768ec3050bf629380bac",

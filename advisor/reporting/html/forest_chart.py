@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.reporting.html import svg
-from advisor.reporting.pictures import Contrast, Forest, Stay, Stays
+from advisor.reporting.pictures import Effect, Forest, Stay, Stays
 
 _ROW, _TALL = 26.0, 44.0
 """Pixels of a row, where its words stand beside it and where they stand above."""
@@ -11,18 +11,18 @@ _ROW, _TALL = 26.0, 44.0
 
 def forest_chart(block: Forest, name: str) -> str:
     """The forest plot: what is shown is filled, what may be chance is hollow, and 0 is a line."""
-    said = ". ".join(f"{one.name}: {one.said}, {'shown' if one.shown else 'not shown'}" for one in block.contrasts)
-    return svg.figure(name, block.title, said + ".", [_wide(block), _narrow(block)], block.notes)
+    said = ". ".join(f"{one.name}: {one.said}, {'shown' if one.shown else 'not shown'}" for one in block.effects)
+    return svg.figure(name, [_wide(block), _narrow(block)], svg.Caption(block.title, said + ".", block.notes))
 
 
 def _wide(block: Forest) -> svg.Drawing:
     """Names left, words right."""
-    right = 8 + max(svg.length(one.said) for one in block.contrasts)
-    left = min(230.0, 16 + max(svg.length(f"{one.key} {one.name}") for one in block.contrasts))
-    top, bottom = 8.0, 8 + _ROW * len(block.contrasts)
+    right = 8 + max(svg.length(one.said) for one in block.effects)
+    left = min(230.0, 16 + max(svg.length(f"{one.key} {one.name}") for one in block.effects))
+    top, bottom = 8.0, 8 + _ROW * len(block.effects)
     scale = svg.Scale(block.axis, left + 8, svg.WIDE - right - 12)
     parts = [_ground(block, scale, top, bottom)]
-    for number, one in enumerate(block.contrasts):
+    for number, one in enumerate(block.effects):
         y = top + _ROW * (number + 0.5)
         parts.append(svg.titled(svg.words(0, y + 4, svg.cut(f"{one.key} {one.name}", left), _kind(one)), one.name))
         parts.append(_bar(one, scale, y))
@@ -32,10 +32,10 @@ def _wide(block: Forest) -> svg.Drawing:
 
 def _narrow(block: Forest) -> svg.Drawing:
     """Names and words above each bar."""
-    top, bottom = 4.0, 4 + _TALL * len(block.contrasts)
+    top, bottom = 4.0, 4 + _TALL * len(block.effects)
     scale = svg.Scale(block.axis, 12, svg.NARROW - 12)
     parts = [_ground(block, scale, top, bottom)]
-    for number, one in enumerate(block.contrasts):
+    for number, one in enumerate(block.effects):
         y = top + _TALL * number
         said = one.said.partition(",")[0] if svg.length(one.said) > 200 else one.said.rpartition(", p")[0] or one.said
         room = svg.NARROW - svg.length(said) - 12
@@ -45,7 +45,7 @@ def _narrow(block: Forest) -> svg.Drawing:
     return svg.Drawing(svg.NARROW, bottom + 48, "".join(parts))
 
 
-def _kind(one: Contrast) -> str:
+def _kind(one: Effect) -> str:
     return "label chosen" if one.weight == "chosen" else "label"
 
 
@@ -59,7 +59,7 @@ def _ground(block: Forest, scale: svg.Scale, top: float, bottom: float) -> str:
     return band + svg.across(scale, top, bottom) + zero
 
 
-def _bar(one: Contrast, scale: svg.Scale, y: float) -> str:
+def _bar(one: Effect, scale: svg.Scale, y: float) -> str:
     low, at, high = (scale.at(value) for value in (one.found.low, one.found.value, one.found.high))
     kind = "dot" if one.shown else "dot hollow"
     if one.weight == "control":
@@ -73,7 +73,7 @@ def stays_chart(block: Stays, name: str) -> str:
     """How long things stayed in: a point ends what stayed to the end, a cross what left before."""
     said = ". ".join(f"{one.name}: {one.said}" for one in block.stays)
     drawings = [_stays(block, svg.WIDE), _stays(block, svg.NARROW)]
-    return svg.figure(name, block.title, said + ".", drawings, ("● in to the end; × out.",))
+    return svg.figure(name, drawings, svg.Caption(block.title, said + ".", ("● in to the end; × out.",), above=True))
 
 
 def _stays(block: Stays, width: float) -> svg.Drawing:

@@ -8,11 +8,13 @@ from advisor.reporting import figures
 from advisor.reporting.html import svg
 from advisor.reporting.pictures import Lines, Trace
 
-_SMALL = 260.0
+_SMALL = 216.0
 _NAME = 190.0
 _APART = 15.0
 """Pixels between the names at the ends of lines."""
 _SHAPES = 4
+_ASIDE = 5.0
+"""Pixels between the points of several lines at one place, so that their intervals can be told apart."""
 
 
 def lines_chart(block: Lines, name: str) -> str:
@@ -22,7 +24,7 @@ def lines_chart(block: Lines, name: str) -> str:
         drawings = [_drawing(block, _SMALL, _SMALL + 24)]
     else:
         drawings = [_drawing(block, svg.WIDE, 400), _drawing(block, svg.NARROW, 340)]
-    return svg.figure(name, block.title, said + ".", drawings, block.notes)
+    return svg.figure(name, drawings, svg.Caption(block.title, said + ".", block.notes, above=not block.small))
 
 
 def _said(trace: Trace) -> str:
@@ -34,15 +36,18 @@ def _drawing(block: Lines, width: float, height: float) -> svg.Drawing:
     room = 0.0
     if named:
         widest = max(svg.length(_label(trace, width)) for trace in block.traces)
-        room = min(_NAME, widest) + 12
+        room = min(_NAME, widest) + 20
     left, right, top, bottom = 48.0, width - 12 - room, 28.0, height - 48
+    if any(trace.curve for trace in block.traces):
+        left, right = left + 8, right - 8  # room for points that stand aside
     x, y = svg.Scale(block.x, left, right), svg.Scale(block.y, bottom, top)
     parts = [svg.across(x, top, bottom), svg.upright(y, left, right)]
     if block.diagonal:
         low, high = max(block.x.low, block.y.low), min(block.x.high, block.y.high)
         parts.append(svg.line((x.at(low), y.at(low)), (x.at(high), y.at(high)), "diagonal"))
     for number, trace in enumerate(block.traces):
-        parts.append(_trace(trace, number, x, y))
+        aside = 0.0 if block.small else _ASIDE * (number - (len(block.traces) - 1) / 2)
+        parts.append(_trace(trace, (number, aside), x, y))
     if named:
         parts.append(_names(block.traces, x, y, width))
     return svg.Drawing(width, height, "".join(parts))
@@ -52,12 +57,14 @@ def _label(trace: Trace, width: float) -> str:
     return f"{trace.key} {trace.name}".strip() if width > svg.NARROW else trace.key or trace.name
 
 
-def _trace(trace: Trace, number: int, x: svg.Scale, y: svg.Scale) -> str:
+def _trace(trace: Trace, drawn: tuple[int, float], x: svg.Scale, y: svg.Scale) -> str:
+    """A line; `drawn` is its number, which gives its stroke and shape, and how far aside its points stand."""
+    number, aside = drawn
     kind = "strong" if trace.strong else f"s{number % _SHAPES}"
     curve = trace.curve or tuple((place, found.value) for place, found in trace.points)
     parts = [svg.path(((x.at(a), y.at(b)) for a, b in curve), f"trace {kind}")]
     for place, found in trace.points:
-        at = x.at(place)
+        at = x.at(place) + (aside if trace.curve else 0.0)
         marks = (
             svg.line((at, y.at(found.low)), (at, y.at(found.high)), "whisker thin") if found.low < found.high else ""
         )
@@ -88,10 +95,10 @@ def _names(traces: Sequence[Trace], x: svg.Scale, y: svg.Scale, width: float) ->
     places = _apart([end[0] for end in ends], y.end, y.start)
     parts = []
     for place, (height, at, trace) in zip(places, ends, strict=True):
-        parts.append(svg.line((at + 6, height), (x.end + 10, place), "leader"))
+        parts.append(svg.line((at + 6, height), (x.end + 18, place), "leader"))
         word = svg.cut(_label(trace, width), _NAME)
         parts.append(
-            svg.titled(svg.words(x.end + 13, place + 4, word, "label chosen" if trace.strong else "label"), trace.name)
+            svg.titled(svg.words(x.end + 21, place + 4, word, "label chosen" if trace.strong else "label"), trace.name)
         )
     return "".join(parts)
 

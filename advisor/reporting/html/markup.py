@@ -13,12 +13,18 @@ from advisor.reporting.blocks import Code, Link, Words
 
 _JOINTS = re.compile(r"(?<=[:,+@/=])(?=[^:,+@/=])")
 """Places where a spec may be broken onto the next line."""
-_IN_SCRIPTS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?: [0-9]+)?")
+_IN_SCRIPTS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def text(words: str) -> str:
     """The words on one line, with nothing in them that is markup or turns the direction of what stands around."""
     return escape(plain(words), quote=True)
+
+
+def prose(words: str) -> str:
+    """The same in sentences, where options of the command line stay on one line."""
+    return _OPTION.sub(r'<span class="option">\g<0></span>', text(words))
 
 
 def code(words: str) -> str:
@@ -45,7 +51,6 @@ def listed(items: Iterable[str], kind: str = "") -> str:
 
 
 def data(values: object, name: str) -> str:
-    """JSON for a script of the page, found by its id; nothing in it ends the element."""
-    found = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    safe = "".join(_IN_SCRIPTS.get(mark, mark) for mark in found)
-    return f'<script type="application/json" id="{text(name)}">{safe}</script>'
+    """JSON for a script of the page, found by its id; nothing in it ends the element, and all of it is ASCII."""
+    found = json.dumps(values, allow_nan=False, separators=(",", ":")).translate(_IN_SCRIPTS)
+    return f'<script type="application/json" id="{text(name)}">{found}</script>'

@@ -57,6 +57,13 @@ def html(report: Report, /, *, width: int, color: bool) -> str:
     )
 
 
+def in_any_encoding(page: str, encoding: str) -> str:
+    """A page that says it is UTF-8, in ASCII where it is written in something else; it shows the same."""
+    if encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
+        return page
+    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
 def _section(section: PagePart) -> str:
     inside = "\n".join(
         rendered(block, section.title, f"{section.name}-{number}") for number, block in enumerate(section.blocks, 1)

@@ -1,4 +1,4 @@
-"""The colours of a page, light and dark; a test computes their contrasts."""
+"""The colours of a page, light and dark; a test computes their effects."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from advisor.reporting.blocks import (
     Conclusion,
     Detail,
     Details,
-    Figure,
     Issue,
     Item,
     Numbered,
@@ -24,14 +23,16 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.html.forest_chart import forest_chart, stays_chart
 from advisor.reporting.html.lines_chart import lines_chart
-from advisor.reporting.html.markup import code, listed, tag, text, written
+from advisor.reporting.html.markup import code, listed, prose, tag, text, written
 from advisor.reporting.html.scatter_chart import scatter_chart
 from advisor.reporting.html.table import table
-from advisor.reporting.pictures import Forest, Lines, Scatter, Stays
+from advisor.reporting.pictures import Figure, Forest, Lines, Scatter, Stays
 from advisor.reporting.plot import plot
 
 _REASONS = 3
 """Reasons that are shown at once."""
+_LONG = 140
+"""Characters of a statement from which it is set smaller."""
 _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "grave": "✗", "doubtful": "?", "warning": "!"}
 """What says the same as the colour of a tone."""
 
@@ -47,7 +48,7 @@ def rendered(block: Block, title: str, name: str) -> str:
         case Paragraph():
             return _paragraph(block)
         case Bullets():
-            return listed(map(text, block.statements))
+            return listed(map(prose, block.statements))
         case Numbered():
             return tag("ol", "".join(map(_item, block.items)))
         case Details():
@@ -74,19 +75,19 @@ def rendered(block: Block, title: str, name: str) -> str:
 
 
 def _ended(sentence: str) -> str:
-    return text(sentence) + ("" if sentence.endswith((".", "!", "?", ":")) else ".")
+    return prose(sentence) + ("" if sentence.endswith((".", "!", "?", ":")) else ".")
 
 
 def _paragraph(block: Paragraph) -> str:
     """The paragraph; several sentences each end with a full stop, so that they do not run together."""
     sentences = [sentence for sentence in block.sentences if sentence]
-    words = " ".join(map(_ended, sentences)) if len(sentences) > 1 else "".join(map(text, sentences))
+    words = " ".join(map(_ended, sentences)) if len(sentences) > 1 else "".join(map(prose, sentences))
     return tag("p", words, block.tone) if words else ""
 
 
 def _item(item: Item) -> str:
     below = tag("div", written(item.below), "below") if item.below else ""
-    return tag("li", text(item.text) + below)
+    return tag("li", prose(item.text) + below)
 
 
 def _details(block: Details) -> str:
@@ -106,7 +107,7 @@ def _group(details: Sequence[Detail]) -> str:
 
 def _detail(detail: Detail) -> str:
     figure = tag("span", text(detail.figure), "figure") if detail.figure else ""
-    return tag("dd", f"{figure} <span>{_sign(detail.tone)}{text(detail.text)}</span>".strip(), detail.tone)
+    return tag("dd", f"{figure} <span>{_sign(detail.tone)}{prose(detail.text)}</span>".strip(), detail.tone)
 
 
 def _sign(tone: Tone) -> str:
@@ -115,7 +116,7 @@ def _sign(tone: Tone) -> str:
 
 def _remark(remark: Remark) -> str:
     key = tag("span", text(remark.key), "key") + " " if remark.key else ""
-    notes = "".join(tag("dd", text(note)) for note in remark.notes)
+    notes = "".join(tag("dd", prose(note)) for note in remark.notes)
     return tag("div", tag("dt", key + code(remark.name.text)) + notes)
 
 
@@ -124,8 +125,9 @@ def _conclusion(block: Conclusion) -> Iterator[str]:
     settled = block.tone == "good"
     sign, word = ("✓", "Decided") if settled else ("?", "Open")
     certainty = tag("p", f'<span aria-hidden="true">{sign}</span> {word}', "certainty")
-    addition = tag("p", text(block.addition)) if block.addition else ""
-    statement = tag("p", text(block.statement), "statement")
+    addition = tag("p", prose(block.addition)) if block.addition else ""
+    long = " long" if len(block.statement) > _LONG else ""
+    statement = tag("p", prose(block.statement), "statement" + long)
     yield tag("div", certainty + statement + addition, f"verdict {'settled' if settled else 'open'}")
     yield tag("div", "".join(_argument(one) for one in block.arguments if one.sentences), "arguments")
 
@@ -134,8 +136,8 @@ def _argument(argument: Argument) -> str:
     """Its sentences; of many the first few, and the others behind a button."""
     title = argument.title or argument.label.capitalize()
     shown, more = argument.sentences[:_REASONS], argument.sentences[_REASONS:]
-    rest = tag("details", tag("summary", f"{len(more)} more") + listed(map(text, more))) if more else ""
-    return tag("div", tag("h3", text(title)) + listed(map(text, shown)) + rest, "argument")
+    rest = tag("details", tag("summary", f"{len(more)} more") + listed(map(prose, more))) if more else ""
+    return tag("div", tag("h3", text(title)) + listed(map(prose, shown)) + rest, "argument")
 
 
 def _issue(block: Issue) -> str:
@@ -143,6 +145,6 @@ def _issue(block: Issue) -> str:
     places = [code(place) + (f' <span dir="auto">{text(what)}</span>' if what else "") for place, what in block.places]
     if block.more:
         places.append(f"and {block.more:,} more")
-    fix = f"<p><b>Try:</b> {text(block.fix)}</p>"
+    fix = f"<p><b>Try:</b> {prose(block.fix)}</p>"
     below = listed(places, "places") if places else ""
-    return tag("div", tag("h3", f"{grade} {text(block.what)}") + tag("p", text(block.meaning)) + fix + below, "issue")
+    return tag("div", tag("h3", f"{grade} {text(block.what)}") + tag("p", prose(block.meaning)) + fix + below, "issue")

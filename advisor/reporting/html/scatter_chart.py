@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from advisor.reporting.html import svg
 from advisor.reporting.pictures import Scatter, Spot
 
@@ -11,7 +13,7 @@ _RADIUS = 5.0
 
 
 def scatter_chart(block: Scatter, name: str) -> str:
-    """The scatter plot; the front is a line through filled points, what it leaves out is hollow, controls are squares."""
+    """The scatter plot: the front is stairs through filled points, others are hollow, controls are squares."""
     said = ". ".join(f"{spot.name}: {spot.said}{', on the front' if spot.front else ''}" for spot in block.spots)
     kinds = ["● on the front of those that nothing beats in both", "○ not on it"]
     if any(spot.weight == "control" for spot in block.spots):
@@ -20,7 +22,7 @@ def scatter_chart(block: Scatter, name: str) -> str:
         kinds.append("◎ the choice")
     legend = "; ".join(kinds) + ". Bars are 95 % intervals; numbers are those of the table of results."
     drawings = [_drawing(block, svg.WIDE, 420), _drawing(block, svg.NARROW, 340)]
-    return svg.figure(name, block.title, said + ".", drawings, [legend, *block.notes])
+    return svg.figure(name, drawings, svg.Caption(block.title, said + ".", [legend, *block.notes]))
 
 
 def _drawing(block: Scatter, width: float, height: float) -> svg.Drawing:
@@ -34,12 +36,21 @@ def _drawing(block: Scatter, width: float, height: float) -> svg.Drawing:
     parts = [svg.across(x, top, bottom), svg.upright(y, left, right)]
     parts += [_whiskers(spot, x, y) for spot in block.spots]
     if len(front) > 1:
-        parts.append(svg.path(front, "front"))
+        parts.append(svg.path(_steps(front), "front"))
     parts += [_point(spot, x.at(spot.x.value), y.at(spot.y.value)) for spot in block.spots]
     by_weight = sorted(block.spots, key=lambda spot: (spot.weight != "chosen", not spot.front))
     whole = width > svg.NARROW
     parts += [_label(spot, labels, (x.at(spot.x.value), y.at(spot.y.value)), whole) for spot in by_weight]
     return svg.Drawing(width, height, "".join(parts))
+
+
+def _steps(front: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """What there is to have for so much: level up to the next point, and only there better."""
+    before = front[0][1]
+    for x, y in front:
+        yield x, before
+        yield x, y
+        before = y
 
 
 def _whiskers(spot: Spot, x: svg.Scale, y: svg.Scale) -> str:
@@ -64,7 +75,7 @@ def _point(spot: Spot, x: float, y: float) -> str:
 def _label(spot: Spot, labels: svg.Labels, at: tuple[float, float], whole: bool) -> str:
     """The name beside the point, or its key alone where there is no room for it."""
     named = f"{spot.key} {svg.cut(spot.name, _NAME)}" if whole else spot.key
-    found = labels.place(*at, [named, spot.key])
+    found = labels.place(*at, named, spot.key)
     if found is None:
         return ""
     word, x, y, anchor = found

@@ -52,8 +52,11 @@ class PagePart:
 
 
 def sections(blocks: Iterable[Block]) -> list[PagePart]:
-    """The blocks by section, in the order of a page."""
-    found = [(title, tuple(inside)) for title, inside in _split(blocks) if inside]
+    """The blocks by section, in the order of a page; sections of the same title are one."""
+    joined: dict[str, list[Block]] = {}
+    for title, inside in _split(blocks):
+        joined.setdefault(title, []).extend(inside)
+    found = [(title, tuple(inside)) for title, inside in joined.items() if inside]
     ranks: list[int] = []
     for title, _ in found:
         ranks.append(_rank(title, ranks[-1] if ranks else -1))

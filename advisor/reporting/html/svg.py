@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rich.cells import cell_len
 
 from advisor.cleaning import plain
-from advisor.reporting.html.markup import text
+from advisor.reporting.html.markup import tag, text
 from advisor.reporting.pictures import Axis
 
 WIDE, NARROW = 760, 340
@@ -51,6 +51,15 @@ class Box:
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
+    def inside(self, other: Box) -> bool:
+        """Whether it lies within another."""
+        return (
+            other.left <= self.left
+            and self.right <= other.right
+            and other.top <= self.top
+            and self.bottom <= other.bottom
+        )
+
 
 @dataclass
 class Labels:
@@ -67,24 +76,28 @@ class Labels:
         """Keep a point free."""
         self.taken.append(Box(x - radius, y - radius, x + radius, y + radius))
 
-    def place(self, x: float, y: float, words: Sequence[str]) -> tuple[str, float, float, str] | None:
-        """The first of some words that fits beside a point: itself, where its base line begins, and its anchor.
+    def place(self, x: float, y: float, name: str, key: str) -> tuple[str, float, float, str] | None:
+        """What fits beside a point: its name, else its key, which may stand farther off.
 
-        Returns None where none fits.
+        Returns the words, where their base line begins, and their anchor; None where neither fits.
         """
-        for word in words:
-            width = length(word)
-            for dx, dy, anchor in _BESIDE:
-                left = x + dx - (0 if anchor == "start" else width if anchor == "end" else width / 2)
-                box = Box(left, y + dy - 11, left + width, y + dy + 3)
-                inside = box.left >= self.frame.left and box.right <= self.frame.right
-                inside = inside and box.top >= self.frame.top and box.bottom <= self.frame.bottom
-                if inside and not any(box.meets(other) for other in self.taken):
+        for word, places in ((name, _BESIDE[:_NEAR]), (key, _BESIDE)):
+            for dx, dy, anchor in places:
+                box = _box(x + dx, y + dy, word, anchor)
+                if box.inside(self.frame) and not any(box.meets(other) for other in self.taken):
                     self.taken.append(box)
                     return word, round(x + dx, 1), round(y + dy, 1), anchor
         return None
 
 
+def _box(x: float, y: float, word: str, anchor: str) -> Box:
+    """About what a text takes whose base line begins, ends or is centred there."""
+    width = length(word)
+    left = x - {"start": 0.0, "end": width}.get(anchor, width / 2)
+    return Box(left, y - 11, left + width, y + 3)
+
+
+_NEAR = 8
 _BESIDE = (
     *((9, 4, "start"), (-9, 4, "end"), (8, -6, "start"), (8, 15, "start"), (-8, -6, "end"), (-8, 15, "end")),
     *(
@@ -153,26 +166,42 @@ class Drawing:
     inside: str
 
 
-def figure(name: str, title: str, said: str, drawings: Sequence[Drawing], below: Sequence[str]) -> str:
-    """The picture as a figure, with what it says for those who do not see it.
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What stands around a picture, and what it says for those who do not see it.
+
+    Attributes:
+        said: the figures in it as sentences.
+        notes: stand below it.
+        above: whether its title stands above it, where the heading of its section is another.
+    """
+
+    title: str
+    said: str
+    notes: Sequence[str] = ()
+    above: bool = False
+
+
+def figure(name: str, drawings: Sequence[Drawing], caption: Caption) -> str:
+    """The picture as a figure.
 
     Args:
         name: an id that no other picture of the page has.
-        said: the figures in it as sentences.
         drawings: the wide one and the narrow one; or one that serves both.
-        below: notes.
     """
     shown = []
     for kind, one in zip(("wide", "narrow") if len(drawings) > 1 else ("",), drawings, strict=True):
         at = f"{name}-{kind}" if kind else name
         shown.append(
-            f'<svg class="picture {kind}" role="img" aria-labelledby="{at}-title {at}-desc" '
+            f'<svg class="picture {kind}" role="img" aria-labelledby="{at}-title" aria-describedby="{at}-desc" '
             f'viewBox="0 0 {one.width:g} {one.height:g}" width="{one.width:g}" height="{one.height:g}">'
-            f'<title id="{at}-title">{text(title)}</title><desc id="{at}-desc">{text(said)}</desc>{one.inside}</svg>'
+            f'<title id="{at}-title">{text(caption.title)}</title><desc id="{at}-desc">{text(caption.said)}</desc>'
+            f"{one.inside}</svg>"
         )
-    notes = "".join(f'<p class="note">{text(note)}</p>' for note in below)
-    caption = f"<figcaption>{notes}</figcaption>" if notes else ""
-    return f"<figure>{''.join(shown)}{caption}</figure>"
+    title = tag("p", text(caption.title), "entitled") if caption.above else ""
+    notes = "".join(tag("p", text(note), "note") for note in caption.notes)
+    below = tag("figcaption", notes) if notes else ""
+    return tag("figure", title + "".join(shown) + below, "" if len(drawings) > 1 else "small")
 
 
 def across(scale: Scale, top: float, bottom: float) -> str:

@@ -10,7 +10,7 @@ from advisor.reporting.blocks import Column, Table, TableRow
 from advisor.reporting.html.markup import listed, tag, text, written
 from advisor.verdict.cells import Interval
 
-_WIDE, _HIGH, _EDGE = 84, 14, 4
+_WIDE, _HIGH, _EDGE = 72, 14, 4
 """The picture of an interval, in pixels, and what stays free at its ends."""
 _SORTED_FROM = 3
 """Rows from which sorting is of use."""

@@ -1,0 +1,43 @@
+"""The command that measures the same again, as far as records tell it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from advisor.approaches import apart
+from advisor.measuring.records import Comparison, Member
+
+TASK = "TASK"
+"""Stands for the task's folder, of which records hold the fingerprint."""
+
+
+def command(comparison: Comparison) -> str:
+    """The command line. What limited the examples stands in the caveats, and prices and limits in the setup."""
+    specs = dict.fromkeys(apart(run.spec)[0] for run in comparison.runs)
+    if not specs:
+        return ""
+    parts = ["advisor", "compare", TASK, *_models(comparison)]
+    if comparison.seeds != 1:
+        parts += ["--seeds", str(comparison.seeds)]
+    for spec in specs:
+        parts += ["--approach", spec]
+    return shlex.join(parts)
+
+
+def _models(comparison: Comparison) -> Iterator[str]:
+    """The options that name the models, and what is one for all of them."""
+    shared: dict[str, str] = {}
+    for member in comparison.models:
+        loaded = member.loaded_from or {}
+        yield from ("--model", _named(member, str(loaded.get("name") or member.facts.id), comparison.several))
+        for option in ("embedder", "dtype", "quantize"):
+            value = loaded.get(option)
+            if value and value != "embedded":
+                shared[option] = str(value)
+    for option, value in shared.items():
+        yield from (f"--{option}", value)
+
+
+def _named(member: Member, name: str, several: bool) -> str:
+    return f"{member.alias}={name}" if several and member.alias else name
