@@ -50,7 +50,7 @@ class Mlflow(Sink):
             raise UserError(
                 "the address of MLflow cannot be read", f"write it as {DEFAULT}, or http://HOST:5000"
             ) from None
-        if self._parts.scheme in ("", "file"):
+        if self._parts.scheme in ("", "file") and self.target != "databricks":
             hint = f"--to mlflow:{DEFAULT}; runs in files are moved by `mlflow migrate-filestore`"
             raise UserError(f"mlflow:{self.target}: MLflow no longer keeps runs in files, only in a database", hint)
 
