@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from advisor.approaches import Approach, Lengths, Load, Predictor
-from advisor.approaches.linear import unclassifiable
+from advisor.approaches.linear import uncalibrated, unclassifiable
 from advisor.models import LanguageModel
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
 from finetune.encoders.settings import LONGEST, ContrastSettings, EncoderSettings, LabellingSettings
@@ -33,7 +33,7 @@ class EncoderApproach(EncoderSettings, Approach):
 
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
-        return unclassifiable(task) or self.improper(task)
+        return unclassifiable(task) or self.improper(task) or uncalibrated(self.calibrate, task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train is read in every epoch, forth and back, and once more; a query is embedded."""

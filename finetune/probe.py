@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,7 +19,7 @@ import numpy as np
 from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Tuned, Usage
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.curation import Curated, Curation
-from advisor.approaches.linear import LinearClassifier, unclassifiable
+from advisor.approaches.linear import LinearClassifier, uncalibrated, unclassifiable
 from advisor.approaches.workload import MOST_AT_ONCE, STEP, TAIL
 from advisor.errors import NotApplicable
 from advisor.models import Context, HiddenStates, LanguageModel, Prompt
@@ -54,12 +54,15 @@ class LayerProbe(Schedule, Curation, Approach):
         c: inverse of the strength of regularisation, of standardised states; `auto` compares five.
         unfreeze: layers, up to the one that is read, that are trained together with the classifier; the parameters of
             training, from `lr` on, are theirs.
+        calibrate: whether confidences are scaled by one temperature (`advisor.approaches.temperature`), chosen on dev;
+            the answers stay the same.
     """
 
     layer: int | Literal["auto"] = "auto"
     pool: Pool | Literal["auto"] = "auto"
     c: float | Literal["auto"] = "auto"
     unfreeze: int = 0
+    calibrate: bool = False
     lr: float = field(default=1e-4, kw_only=True)
 
     name: ClassVar[str] = "probe"
@@ -91,7 +94,7 @@ class LayerProbe(Schedule, Curation, Approach):
 
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
-        return unclassifiable(task) or self.improper(task)
+        return unclassifiable(task) or self.improper(task) or uncalibrated(self.calibrate, task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
@@ -136,7 +139,8 @@ class LayerProbe(Schedule, Curation, Approach):
             tokens_seen=tuned.tokens_seen,
             served=tuned.served,
         )
-        return LayerReader(task.brief, model, fitted, facts)
+        reader = LayerReader(task.brief, model, fitted, facts)
+        return reader.calibrated(task.dev[:FROM_DEV]) if self.calibrate else reader
 
     def _fitted(self, choice: LayerChoice, reading: _Reading, curated: Curated, seed: int) -> FittedProbe:
         if not self.unfreeze:
@@ -198,10 +202,9 @@ class LayerReader(Predictor):
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
         started = clock.now()
-        choice, classifier = self.fitted.choice, self.fitted.classifier
-        prompts = [_prompt(self.task, query.input) for query in queries]
-        states = self.model.hidden_states(prompts, [choice.layer], self.adaptation)
-        shares = classifier.shares(vectors_of(states, 0, choice.pool))
+        classifier = self.fitted.classifier
+        states = self._read([query.input for query in queries])
+        shares = classifier.shares(vectors_of(states, 0, self.fitted.choice.pool))
         seconds = clock.now() - started
         answers = []
         for query, state, row in zip(queries, states, shares, strict=True):
@@ -209,6 +212,17 @@ class LayerReader(Predictor):
             label = classifier.labels[int(row.argmax())]
             answers.append(Prediction(query.id, label, (), float(row.max()), usage))
         return answers
+
+    def calibrated(self, examples: Sequence[Example]) -> LayerReader:
+        """The same with confidences scaled by a temperature that is chosen on these examples of dev."""
+        vectors = vectors_of(self._read([example.input for example in examples]), 0, self.fitted.choice.pool)
+        classifier, note = self.fitted.classifier.calibrated(vectors, [example.target for example in examples])
+        facts = replace(self.facts, notes=(*self.facts.notes, note))
+        return LayerReader(self.task, self.model, replace(self.fitted, classifier=classifier), facts)
+
+    def _read(self, inputs: Sequence[str]) -> list[HiddenStates]:
+        prompts = [_prompt(self.task, text) for text in inputs]
+        return self.model.hidden_states(prompts, [self.fitted.choice.layer], self.adaptation)
 
     def save(self, folder: Path) -> None:
         """Write what is read, the classifier, and the tuned layers where there are some."""

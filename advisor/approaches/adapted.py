@@ -21,6 +21,7 @@ from advisor.approaches.contract import (
 )
 from advisor.approaches.curation import AS_IT_IS, Curation, asked_of
 from advisor.approaches.judging import TrialJudge
+from advisor.approaches.temperature import CALIBRATED_ON
 from advisor.approaches.training_sets import training_preferences, training_set
 from advisor.approaches.tuner import Tuned, Tuner
 from advisor.approaches.workload import (
@@ -124,7 +125,16 @@ class Adapted(Approach):
         if self.trains_model and not task.train:
             return "there are no training examples"
         own = self.tuner.unsuited(task) if self.tuner else ""
-        return self.builder.unsuited(task) or own or self.curation.improper(task)
+        return self.builder.unsuited(task) or own or self.curation.improper(task) or self._uncalibrated(task)
+
+    def _uncalibrated(self, task: TaskShape) -> str:
+        """Why confidences cannot be calibrated; empty where they can, or are not to be."""
+        if not self.builder.calibrate:
+            return ""
+        if task.kind != "classification":
+            return "calibrate is about probabilities of labels, and the task has none"
+        learned = "the weights learn from those of train" if self.tuner else "there are no training examples either"
+        return f"calibrate needs dev examples: {learned}" if not task.dev and (self.tuner or not task.train) else ""
 
     def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
@@ -191,7 +201,7 @@ class Adapted(Approach):
         if task.kind != "classification":
             return 0.0
         again = TRIED_AGAIN if self.follows_query and not (self.trains_model or self.builder.cot) else 1.0
-        return again * min(TRIAL_EXAMPLES, len(task.dev) or len(task.train))
+        return again * min(_trials(self.builder), len(task.dev) or len(task.train))
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Build the context, tune the weights if asked, and choose how labels are read."""
@@ -208,7 +218,7 @@ class Adapted(Approach):
             tuned = self.tuner.tune(training, model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding), curated.notes)
         if task.kind == "classification":
-            predictor.notes += _choose_reading(predictor, task, seed)
+            predictor.notes += _choose_reading(predictor, task, self.builder, seed)
         elif predictor.asker.reasoning is not None:
             most = predictor.asker.reasoning.max_tokens
             predictor.notes += (f"The model reasoned before it answered, in up to {most} tokens.",)
@@ -362,10 +372,17 @@ def _answered(query: Query, context: Context, answer: Prediction, unread: bool) 
     return replace(answer, id=query.id, evidence=evidence, usage=usage, passages=context.passages)
 
 
-def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple[str, ...]:
+def _trials(builder: ContextBuilder) -> int:
+    """Labelled examples on which the reading of labels is chosen, at most."""
+    return CALIBRATED_ON if builder.calibrate else TRIAL_EXAMPLES
+
+
+def _choose_reading(predictor: AdaptedPredictor, task: Task, builder: ContextBuilder, seed: int) -> tuple[str, ...]:
     """Choose how labels are read, on labelled examples that the prompt does not show; returns notes for the report."""
     shown = predictor.source.contexts([Query("", "")]) if task.train else []
-    examples = trial_examples(task, seed, [s.input for c in shown if c.fixed for s in c.shots])
+    without = [s.input for c in shown if c.fixed for s in c.shots]
+    examples = trial_examples(task, seed, without, _trials(builder))
     contexts = predictor.source.training_contexts(examples, seed) if examples else []
     prompts = [predictor.asker.prompt(e.input, c) for e, c in zip(examples, contexts, strict=True)]
-    return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
+    targets = [example.target for example in examples]
+    return predictor.asker.choose_reading(prompts, targets, bool(task.dev), builder.calibrate)

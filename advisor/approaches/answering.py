@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from advisor.approaches.temperature import scaled
 from advisor.models import Decoding, LanguageModel, Prompt, Scores
 from advisor.models.prompt import CUE
 from advisor.tasks import Example, Task
@@ -48,18 +49,23 @@ class LabelReading:
         normalised: whether a label's log-likelihood is divided by its length in tokens.
         unbiased: whether the model's label bias, told from inputs that say nothing, is taken off first
             (Zhao et al. 2021).
+        temperature: by which what is left is divided to be a confidence (`advisor.approaches.temperature`).
     """
 
     normalised: bool = True
     unbiased: bool = False
+    temperature: float = 1.0
 
     def choose(self, scores: Scores, blank: Sequence[float]) -> tuple[int, float]:
         """The number of the chosen label, and its probability among the labels."""
-        values = self.values(scores)
-        if self.unbiased:
-            values = [value - bias for value, bias in zip(values, blank, strict=True)]
+        values = self.compared(scores, blank)
         top = max(range(len(values)), key=values.__getitem__)
-        return top, 1.0 / sum(math.exp(value - values[top]) for value in values)
+        return top, scaled(values, self.temperature)[top]
+
+    def compared(self, scores: Scores, blank: Sequence[float]) -> list[float]:
+        """By what the labels are told apart: log probabilities up to a constant, before the temperature."""
+        values = self.values(scores)
+        return [value - bias for value, bias in zip(values, blank, strict=True)] if self.unbiased else values
 
     def values(self, scores: Scores) -> list[float]:
         """Log-likelihood of each label, per token where `normalised`."""

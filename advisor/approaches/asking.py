@@ -8,6 +8,7 @@ from dataclasses import replace
 from advisor.approaches.answering import reasoning_for
 from advisor.approaches.contract import Prediction, Usage
 from advisor.approaches.labels import LabelReader, label_in
+from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Context, Decoding, Generation, LabelsBy, LanguageModel, Prompt
 from advisor.models.clock import clock
 from advisor.tasks import TaskBrief
@@ -67,14 +68,22 @@ class Asker:
         answers = self._answered(prompts, called + clock.now() - began)
         return [_behind(thought, answer) for thought, answer in zip(thoughts, answers, strict=True)]
 
-    def choose_reading(self, prompts: Sequence[Prompt], targets: Sequence[str], dev: bool) -> tuple[str, ...]:
+    def choose_reading(
+        self, prompts: Sequence[Prompt], targets: Sequence[str], dev: bool, calibrate: bool = False
+    ) -> tuple[str, ...]:
         """Find out how the model tells labels, and choose how likelihoods are read, on labelled prompts; returns notes
         for the report.
 
         Args:
             dev: whether the prompts are of dev, else of train.
+            calibrate: whether a temperature is chosen for the confidences.
+
+        Raises:
+            NotApplicable: it is to be, and there are no confidences.
         """
         self.labels_by = self.model.tells_labels_by(self.task.labels)
+        if calibrate and self.labels_by != "likelihood":
+            raise NotApplicable(f"{self.model.name} gives no likelihoods of labels, so no confidences to calibrate")
         if self.labels_by == "constraint":
             return (f"{self.model.name} could answer with nothing but a label.",)
         if self.labels_by == "text":
@@ -84,7 +93,7 @@ class Asker:
         if self.reasoning is not None and prompts:
             prompts, thoughts = self._reasoned(prompts, self.reasoning)
             notes = (_note_of_budget(thoughts, self.reasoning.max_tokens, "dev" if dev else "training"),)
-        return (self.labels.choose_reading(prompts, targets, dev), *notes)
+        return (*self.labels.choose_reading(prompts, targets, dev, calibrate), *notes)
 
     def _reasoned(self, prompts: Sequence[Prompt], ending: Decoding) -> tuple[list[Prompt], list[Generation]]:
         """The prompts that ask for the answers, and what was reasoned; where nothing was, the answer comes at once."""

@@ -335,9 +335,12 @@ class ContextBuilder(Part):
     Attributes:
         cot: whether the model reasons before it answers (chain of thought, Wei et al. 2022); what it reasons is
             counted, and stands outside the answer's cap. Whatever stands in the prompt, this is done alike.
+        calibrate: whether confidences are scaled by one temperature, chosen on examples that neither the prompt shows
+            nor the weights learn from (`advisor.approaches.temperature`); the answers stay. Of classifications.
     """
 
     cot: bool = field(default=False, kw_only=True)
+    calibrate: bool = field(default=False, kw_only=True)
 
     defining: ClassVar[tuple[str, ...]] = ("cot",)
     control: ClassVar[bool] = False

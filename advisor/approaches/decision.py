@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import ClassVar
 
 from advisor.approaches.answering import TRIAL_EXAMPLES, trial_examples
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Shows, Usage
+from advisor.approaches.temperature import LEAST, chosen_temperature, scaled
 from advisor.approaches.workload import TAIL, Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Context, Decided, LanguageModel
@@ -20,12 +20,6 @@ from advisor.models.clock import clock
 from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
 
 SAVED = "decision.json"
-FEWEST = 16  # examples with which a temperature is chosen
-COLDEST, HOTTEST = 0.1, 10.0
-LEAST = 1e-9  # a probability that was rounded to nothing
-BINS = 10
-
-Row = tuple[tuple[float, ...], int]  # a probability for each label, and the number of the right one; -1 for none
 
 
 @dataclass(frozen=True)
@@ -63,8 +57,12 @@ class Decide(Approach):
         examples = trial_examples(task, seed)
         decided = model.decide([prompt_of(task.brief, e.input, Context()) for e in examples], task.labels)
         number = {label: i for i, label in enumerate(task.labels)}
-        rows = [(d.probabilities, number.get(e.target, -1)) for d, e in zip(decided, examples, strict=True)]
-        decider.temperature, note = chosen_temperature([row for row in rows if row[0]], bool(task.dev))
+        rows = [
+            (_logs(d.probabilities), number.get(e.target, -1))
+            for d, e in zip(decided, examples, strict=True)
+            if d.probabilities
+        ]
+        decider.temperature, note = chosen_temperature(rows, "the endpoint's probabilities", bool(task.dev))
         decider.facts = Facts(notes=(note,))
         return decider
 
@@ -114,72 +112,10 @@ class Decider(Predictor):
         )
         if one.failure or not one.probabilities:
             return Prediction(query.id, "", usage=usage, failure=one.failure or "no probabilities")
-        shares = scaled(one.probabilities, self.temperature)
+        shares = scaled(_logs(one.probabilities), self.temperature)
         top = max(range(len(shares)), key=shares.__getitem__)
         return Prediction(query.id, self.task.labels[top], confidence=shares[top], usage=usage)
 
 
-def scaled(probabilities: Sequence[float], temperature: float) -> list[float]:
-    """Probabilities at another temperature, which sum up to 1."""
-    logs = [math.log(max(p, LEAST)) / temperature for p in probabilities]
-    top = max(logs)
-    weights = [math.exp(log - top) for log in logs]
-    return [weight / sum(weights) for weight in weights]
-
-
-def chosen_temperature(rows: Sequence[Row], dev: bool) -> tuple[float, str]:
-    """The temperature at which labelled examples are likeliest, and a note for the report.
-
-    It is taken only where it helps examples that it was not chosen on: those of either half, by the other half's.
-
-    Args:
-        dev: whether the examples are of dev, else of train.
-    """
-    known = [row for row in rows if row[1] >= 0]
-    where = f"{len(known)} {'dev' if dev else 'training'} examples"
-    if len(known) < FEWEST:
-        return 1.0, f"Confidences are the endpoint's probabilities as they come; {where} are too few to check them on."
-    halves = known[::2], known[1::2]
-    crossed = [(half, _likeliest(other)) for half, other in (halves, halves[::-1])]
-    before, after = _loss(known, 1.0), fmean(_loss(half, best) for half, best in crossed)
-    error = _calibration_error([_judged(row, 1.0) for row in known])
-    if after >= before:
-        return 1.0, (
-            f"Confidences are the endpoint's probabilities as they come: on {where} their expected calibration error "
-            f"is {error:.3f}, and no temperature makes them better."
-        )
-    temperature = _likeliest(known)
-    less = _calibration_error([_judged(row, best) for half, best in crossed for row in half])
-    return temperature, (
-        f"Confidences are the endpoint's probabilities at temperature {temperature:.2f} (Guo et al. 2017), chosen on "
-        f"{where}: their expected calibration error is {less:.3f}, cross-validated there, and {error:.3f} as they come."
-    )
-
-
-def _likeliest(rows: Sequence[Row]) -> float:
-    from scipy.optimize import minimize_scalar  # on first use: to name an approach shall cost nothing
-
-    bounds = (math.log(COLDEST), math.log(HOTTEST))
-    found = minimize_scalar(lambda log: _loss(rows, math.exp(log)), bounds=bounds, method="bounded")
-    return float(math.exp(found.x))
-
-
-def _loss(rows: Sequence[Row], temperature: float) -> float:
-    """Mean negative log probability of the right label."""
-    return -fmean(math.log(max(scaled(shares, temperature)[right], LEAST)) for shares, right in rows)
-
-
-def _judged(row: Row, temperature: float) -> tuple[float, bool]:
-    """The confidence of an answer, and whether it is right."""
-    shares = scaled(row[0], temperature)
-    top = max(range(len(shares)), key=shares.__getitem__)
-    return shares[top], top == row[1]
-
-
-def _calibration_error(judged: Sequence[tuple[float, bool]]) -> float:
-    """Expected calibration error: how far confidence and share of right answers are apart, in bins of equal width."""
-    bins: dict[int, list[tuple[float, bool]]] = {}
-    for confidence, right in judged:
-        bins.setdefault(min(int(BINS * confidence), BINS - 1), []).append((confidence, right))
-    apart = (abs(sum(confidence - right for confidence, right in held)) for held in bins.values())
-    return sum(apart) / len(judged)
+def _logs(probabilities: Sequence[float]) -> list[float]:
+    return [math.log(max(share, LEAST)) for share in probabilities]

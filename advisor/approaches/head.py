@@ -12,7 +12,7 @@ from advisor.approaches.curation import Curation
 from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
-from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
+from advisor.models import Embedder, LanguageModel, Vectors, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
 
@@ -23,9 +23,12 @@ class Head(Curation, Approach):
 
     Attributes:
         c: inverse of the strength of regularisation.
+        calibrate: whether confidences are scaled by one temperature (`advisor.approaches.temperature`), chosen on dev,
+            else by cross-validation on train; the answers stay the same.
     """
 
     c: float = 10.0
+    calibrate: bool = False
 
     name: ClassVar[str] = "head"
     uses_model: ClassVar[bool] = False
@@ -44,7 +47,7 @@ class Head(Curation, Approach):
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and queries are embedded; the classifier itself is nothing beside that."""
-        read = (1 + self.augment) * task.train.total
+        read = (1 + self.augment) * task.train.total + self.calibrate * task.dev.total
         return self.with_curation(Load(embedded=task.train.mean(), embedded_to_fit=read, trains=True), task, lengths)
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
@@ -52,12 +55,25 @@ class Head(Curation, Approach):
         curated = self.curated(task, model)
         train = curated.taught(curated.task.train)
         inputs, targets = [example.input for example in train], [example.target for example in train]
-        classifier = LinearClassifier.fitted(model.embedder.embed(inputs), targets, self.c)
+        vectors = model.embedder.embed(inputs)
+        classifier, notes = LinearClassifier.fitted(vectors, targets, self.c), curated.notes
+        if self.calibrate:
+            given = set(curated.task.train)
+            own = [place for place, example in enumerate(train) if example in given]
+            classifier, note = self._calibrated(classifier, task, model, (vectors[own], [targets[i] for i in own]))
+            notes += (note,)
         head = Linear(classifier, model.embedder)
-        head.facts = replace(
-            head.facts, notes=(*curated.notes, *note_of_cut(model.embedder, inputs, "training inputs"))
-        )
+        head.facts = replace(head.facts, notes=(*notes, *note_of_cut(model.embedder, inputs, "training inputs")))
         return head
+
+    def _calibrated(
+        self, classifier: LinearClassifier, task: Task, model: LanguageModel, train: tuple[Vectors, list[str]]
+    ) -> tuple[LinearClassifier, str]:
+        """By dev, else by train, of which what is only trained on beside its examples is left out."""
+        if not task.dev:
+            return classifier.cross_calibrated(*train, self.c)
+        inputs = [example.input for example in task.dev]
+        return classifier.calibrated(model.embedder.embed(inputs), [example.target for example in task.dev])
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the weights."""

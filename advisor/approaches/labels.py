@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from advisor.approaches.answering import CONTENT_FREE, LabelReading, blank_prompts, blank_values
+from advisor.approaches.answering import CONTENT_FREE, TRIAL_EXAMPLES, LabelReading, blank_prompts, blank_values
 from advisor.approaches.contract import Prediction, Usage
+from advisor.approaches.temperature import chosen_temperature
 from advisor.models import Adaptation, Context, LanguageModel, Prompt, Scores
 from advisor.tasks.forms import answer_form
 from advisor.tasks.words import unspaced
 
 UNBIASED = LabelReading(unbiased=True)
+PROBABILITIES = "the labels' probabilities"
 
 
 class LabelReader:
@@ -29,29 +32,39 @@ class LabelReader:
         self.reading = LabelReading()
         self._blanks: dict[Context, list[float]] = {}
 
-    def choose_reading(self, prompts: Sequence[Prompt], targets: Sequence[str], dev: bool) -> str:
-        """Choose how label likelihoods are read, by accuracy on labelled prompts; returns a note for the report.
+    def choose_reading(
+        self, prompts: Sequence[Prompt], targets: Sequence[str], dev: bool, calibrate: bool = False
+    ) -> tuple[str, ...]:
+        """Choose how label likelihoods are read, by accuracy on labelled prompts; returns notes for the report.
 
         The plain reading divides by the label's length; another takes its place only where it is right more
         often. The label bias is told from inputs that say nothing, and so neither where weights were tuned nor behind
         reasoning, which always says something.
 
         Args:
+            prompts: the first `TRIAL_EXAMPLES` of them decide, so that confidences which are calibrated, on all of
+                them, are those of the same answers.
             dev: whether the prompts are of dev, else of train.
+            calibrate: whether a temperature is chosen for the confidences.
         """
         if not prompts:
-            return "Labels were compared by likelihood per token; there were no examples to choose by."
+            unread = "Labels were compared by likelihood per token; there were no examples to choose by."
+            return (unread, *([chosen_temperature([], PROBABILITIES, dev)[1]] if calibrate else []))
         gold = [self.labels.index(target) if target in self.labels else -1 for target in targets]
         biased = self.adaptation is None and all(prompt.reasoning is None for prompt in prompts)
         readings = [LabelReading(), UNBIASED if biased else LabelReading(normalised=False)]
         scored = self._scored(prompts, blanks=biased)
-        right = [
-            sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
-            for reading in readings
-        ]
+        tried = list(zip(scored, gold, strict=True))[:TRIAL_EXAMPLES]
+        right = [sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in tried) for reading in readings]
         best = max(range(len(readings)), key=lambda i: (right[i], -i))
         self.reading = readings[best]
-        return _reading_note(readings, right, len(prompts), best, dev)
+        note = _reading_note(readings, right, len(tried), best, dev)
+        if not calibrate:
+            return (note,)
+        rows = [(self.reading.compared(*score), g) for score, g in zip(scored, gold, strict=True)]
+        temperature, how = chosen_temperature(rows, PROBABILITIES, dev)
+        self.reading = replace(self.reading, temperature=temperature)
+        return note, how
 
     def answers(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
         """The likeliest label behind each prompt, with its probability among the labels; ids are left out.

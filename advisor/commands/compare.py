@@ -40,6 +40,7 @@ from advisor.racing import Budget, Terms, as_raced, race, with_race
 from advisor.reporting import LiveProgress, report, show
 from advisor.tasks import Limits, Task, subset
 from advisor.verdict import Decision, Prices, decide, load_prices
+from advisor.verdict.coverage import checked
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
     limits = replace(task.limits, **limits_of(options))
     task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
     prices = load_prices(options.prices)
+    checked(options.coverage)
     if options.learn:
         local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
@@ -190,4 +192,5 @@ def _scope(options: argparse.Namespace, task: Task) -> Scope:
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:
     """What a comparison comes to under the limits, prices and margin of the command line."""
     limits = replace(Limits(**comparison.task.limits), **limits_of(options))
-    return with_race(decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin))
+    prices, coverage = load_prices(options.prices), options.coverage
+    return with_race(decide(comparison, limits, prices=prices, margin=options.margin, coverage=coverage))

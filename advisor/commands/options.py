@@ -30,7 +30,7 @@ from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_tas
 from advisor.tasks.importing.contract import ImportChoices
 from advisor.tasks.importing.result import ImportRequest
 from advisor.tasks.importing.splitting import SplitRule
-from advisor.tasks.power import MARGIN
+from advisor.tasks.power import COVERAGE, MARGIN
 from advisor.tasks.settings import SHARES, SWITCHES
 from advisor.tasks.textfile import BOUNDS, FileBounds
 
@@ -131,6 +131,13 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     judging = add_limits(parser)
     judging.add_argument(
         "--margin", type=float, default=MARGIN, metavar="M", help="how much worse a cheaper approach may be shown to be"
+    )
+    judging.add_argument(
+        "--coverage",
+        type=float,
+        default=COVERAGE,
+        metavar="C",
+        help="tell the quality of the surest answers to so many of the questions, a share up to 1",
     )
 
 

@@ -10,6 +10,7 @@ from advisor.reporting.pictures import Axis
 
 ROOM = 0.06
 """The share of an axis that stays free at its ends."""
+_CLOCK = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400)
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -22,6 +23,12 @@ def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
         if last - first + 1 <= most:
             return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
     return [low, high]
+
+
+def time_ticks(end: float, most: int = 6) -> list[float]:
+    """Seconds from 0 at steps that a clock has."""
+    step = next((step for step in _CLOCK if end / step <= most), 86_400.0 * math.ceil(end / 86_400 / most))
+    return [number * step for number in range(int(end / step) + 1)]
 
 
 def log_ticks(left: float, right: float) -> list[float]:

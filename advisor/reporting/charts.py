@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from advisor.reporting import figures, statements
-from advisor.reporting.axes import ROOM, linear_axis, linear_ticks, log_ticks, share_axis
+from advisor.reporting.axes import ROOM, linear_axis, log_ticks, share_axis, time_ticks
 from advisor.reporting.pictures import Axis, Effect, Forest, Lines, Scatter, Spot, Stay, Stays, Trace, Weight
 from advisor.reporting.race import entrants
 from advisor.verdict import words
@@ -121,20 +121,12 @@ def coverage(decision: Decision) -> Lines | None:
 
 def stays(race: Race) -> Stays | None:
     """How long each approach stayed in a race; None where nothing was left out before its end."""
-    fates = dict(entrants(race))
-    end = race.racing
-    if not any(entrant.left_at is not None for entrant in race.entrants) or end <= 0:
+    fates, end = dict(entrants(race)), race.racing
+    raced = [entrant for entrant in race.entrants if entrant.examples]
+    if not any(entrant.left_at is not None for entrant in raced) or end <= 0:
         return None
-    found = tuple(
-        Stay(
-            entrant.spec,
-            end if entrant.left_at is None else min(entrant.left_at, end),
-            fates[entrant.spec],
-            entrant.left_at is None,
-        )
-        for entrant in race.entrants
-    )
-    ticks = tuple((tick, figures.duration(tick, compact=True)) for tick in linear_ticks(0.0, end, 5))
+    found = tuple(Stay(one.spec, min(one.left_at or end, end), fates[one.spec], one.left_at is None) for one in raced)
+    ticks = tuple((tick, figures.duration(tick, compact=True) if tick else "0") for tick in time_ticks(end))
     return Stays("How long each approach stayed in the race", Axis("time in the race", 0.0, end, ticks), found)
 
 

@@ -24,6 +24,7 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.confidences import confidences
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
@@ -50,6 +51,7 @@ def decision_report(decision: Decision) -> Report:
             *section("Diagnosis", _diagnosis(decision)),
             *preferences(decision),
             *forgetting(decision),
+            *confidences(decision),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),

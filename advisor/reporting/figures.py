@@ -42,6 +42,11 @@ def quality(interval: Interval | None) -> str:
     return f"{decimals(interval.value)} [{decimals(interval.low, 2)}, {decimals(interval.high, 2)}]"
 
 
+def percent(share: float) -> str:
+    """A share in per cent: `80 %`, `12.5 %`."""
+    return f"{amount(round(100 * share, 1))} %"
+
+
 def p_value(p: float | None) -> str:
     """A p-value to three decimals: `0.012`, `<0.001`."""
     if known(p) is not None and p is not None and p < 0.001:

@@ -97,11 +97,12 @@ def abstention(decision: Decision) -> Table | None:
         return None
     number = found[0][1].unanswerable
     measures: list[tuple[tuple[str, ...], Callable[[Abstention], Interval | None], int]] = [
-        (("F1 of", "abstaining"), lambda one: one.f1, 0),
-        (("", "recall"), lambda one: one.recall, 2),
-        (("", "precision"), lambda one: one.precision, 2),
-        (("quality on", "answerable"), lambda one: one.quality_answerable, 1),
-        (("share", "abstained"), lambda one: one.share, 3),
+        (("quality on", "answerable"), lambda one: one.quality_answerable, 0),
+        (("right", "abstentions"), lambda one: one.recall, 0),
+        (("false", "abstentions"), lambda one: one.false, 1),
+        (("F1 of", "abstaining"), lambda one: one.f1, 3),
+        (("", "precision"), lambda one: one.precision, 3),
+        (("share", "abstained"), lambda one: one.share, 4),
     ]
     columns = []
     for title, measure, rank in measures:
@@ -111,9 +112,32 @@ def abstention(decision: Decision) -> Table | None:
         columns.append(Column(title, cells, " ".join(title).strip(), short, rank, left=True, values=intervals))
     columns[0] = replace(
         columns[0],
-        note=f'{number} of the test questions cannot be answered; abstaining is to answer "unanswerable".',
+        note=f'{number} of the test questions cannot be answered; abstaining is to answer "unanswerable". Abstentions '
+        "are right or false as shares of the questions that cannot be answered, and of those that can.",
     )
+    columns.insert(3, _of_what_is_answered([row for row, _ in found]))
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row, _ in found), tuple(columns))
+
+
+def _of_what_is_answered(rows: Sequence[Row]) -> Column:
+    """The quality of answers where only a share of the questions is answered, or how many a row answers at most."""
+    found = [row.coverage for row in rows]
+    share = next((figures.percent(one.at) for one in found if one), "")
+    cells = [
+        "" if one is None else figures.quality(one.quality) if one.quality else f"answers {figures.percent(one.most)}"
+        for one in found
+    ]
+    short = [figures.decimals(one.quality.value) if one and one.quality else "-" for one in found]
+    return Column(
+        ("quality at", f"{share} answered"),
+        cells,
+        short=short,
+        rank=2,
+        left=True,
+        note="An answer to a question that has none counts as wrong; of a row without confidences any part of its "
+        "answers is as good as all.",
+        values=[one.quality if one else None for one in found],
+    )
 
 
 def training(decision: Decision) -> Table | None:

@@ -10,6 +10,8 @@ TAILS = (LEVEL / 2, 1 - LEVEL / 2)
 """Between these quantiles lies a two-sided interval."""
 MARGIN = 0.02
 """A difference in quality that is too small to matter, in units of the metric, unless the user names another."""
+COVERAGE = 0.8
+"""The share of the questions of whose surest answers the quality is told, unless the user names another."""
 POWER = 0.80
 RIVALS_DIFFER = 0.2
 """Assumed before measuring: share of the test examples that exactly one of two serious rivals gets right."""

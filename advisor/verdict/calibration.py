@@ -9,12 +9,13 @@ share of right answers strays, and to either side that counts as an error (Bröc
 al. 2022). A bootstrap adds the same once more and is no way out. Therefore the figure and its interval are those errors
 under which what was seen is usual: bins are drawn again (a parametric bootstrap) under errors of the same pattern and
 any size, and the sizes are kept for which the error as usually computed is at the median, or within its middle 95 %
-(the interval inverts a test, DiCiccio & Romano 1990).
+(the interval inverts a test, DiCiccio & Romano 1990). An error is shown where answers that are as often right as their
+confidences say would seldom give what was seen (Bröcker & Smith 2007).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -34,8 +35,6 @@ SUREST = 1 - 1e-4
 _DRAWS = 1_000
 _HALVINGS = 10
 _SEED = 20_220_401
-
-Bins = tuple[tuple[float, float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Calibration:
     brier: Interval
     log_loss: Interval
     overconfidence: Interval
-    bins: Bins
+    bins: tuple[tuple[float, float, int], ...]
     n: int
 
 
@@ -76,7 +75,7 @@ def calibration(confidences: Floats, scores: Floats) -> Calibration | None:
     if not known.any():
         return None
     seeds = [(c[told], s[told]) for c, s, told in zip(confidences, scores, known, strict=True) if told.any()]
-    errors = [_error(*_binned(c, s)) for c, s in seeds]
+    errors = [_error(*_binned([seed])) for seed in seeds]
     ends = [fmean(getattr(error, end) for error, _, _ in errors) for end in ("value", "low", "high")]
 
     def mean(measure: Callable[[Floats, Floats], Floats], least: float = 0.0, most: float = 1.0) -> Interval:
@@ -92,7 +91,7 @@ def calibration(confidences: Floats, scores: Floats) -> Calibration | None:
         brier=mean(lambda c, s: (c - s) ** 2),
         log_loss=mean(_log_loss, most=-float(np.log(1 - SUREST))),
         overconfidence=mean(lambda c, s: c - s, least=-1.0),
-        bins=_table(np.concatenate([c for c, _ in seeds]), np.concatenate([s for _, s in seeds])),
+        bins=tuple((float(c), float(r), int(n)) for n, c, r in zip(*_binned(seeds), strict=True)),
         n=int(known.any(axis=0).sum()),
     )
 
@@ -103,18 +102,14 @@ def _log_loss(confidences: Floats, scores: Floats) -> Floats:
     return found
 
 
-def _table(confidences: Floats, scores: Floats) -> Bins:
-    sizes, sure, right = _binned(confidences, scores)
-    return tuple((float(c), float(r), int(n)) for n, c, r in zip(sizes, sure, right, strict=True))
-
-
-def _binned(confidences: Floats, scores: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Answers, mean confidence and share right of each bin of equal mass, those without any left out.
+def _binned(seeds: Sequence[tuple[Floats, Floats]]) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Answers, mean confidence and share right of each bin of equal mass over all seeds, those without any left out.
 
     The edges are quantiles of the confidences, as those of scikit-learn's `calibration_curve`, so that answers of the
     same confidence share a bin.
     """
-    count = min(MOST_BINS, max(1, len(confidences) // FEWEST_IN_A_BIN))
+    confidences, scores = (np.concatenate(part) for part in zip(*seeds, strict=True))
+    count = min(MOST_BINS, max(1, len(confidences) // (FEWEST_IN_A_BIN * len(seeds))))
     edges = np.quantile(confidences, np.linspace(0, 1, count + 1))
     place = np.searchsorted(edges[1:-1], confidences)
     sizes = np.bincount(place, minlength=count)
@@ -151,6 +146,12 @@ def _error(sizes: NDArray[np.intp], sure: Floats, right: Floats) -> tuple[Interv
             low, high = (middle, high) if smaller(middle) > share else (low, middle)
         return min(1.0, unit * low)
 
-    chance = float((weights @ np.abs(strayed)).mean())
+    # Where confidences are right it is known how answers stray: by coin flips, of which few bins have enough to be
+    # normal where rows are sure of nearly all.
+    flipped = np.random.default_rng(_SEED).binomial(sizes, sure, (_DRAWS, len(sizes))) / sizes
+    by_chance = np.abs(sure - flipped) @ weights
     low, value, high = (size(share) for share in (TAILS[1], 0.5, TAILS[0]))
+    if (by_chance <= plug_in + 1e-12).mean() <= TAILS[1]:
+        low = 0.0
+    chance = float(by_chance.mean())
     return Interval(value, low, max(high, chance)), plug_in, chance

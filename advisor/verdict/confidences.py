@@ -7,28 +7,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from advisor.measuring.records import Comparison, Run
+from advisor.measuring.records import Comparison
 from advisor.verdict.calibration import calibration
 from advisor.verdict.coverage import checked, coverage
 from advisor.verdict.decision import Row
+from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Sample
 from advisor.verdict.sources import abstains, may_abstain
 
 
-def with_confidences(
-    rows: Sequence[Row], comparison: Comparison, runs: Sequence[Run], judged: Sequence[Sample], share: float
-) -> list[Row]:
+def with_confidences(rows: Sequence[Row], comparison: Comparison, judged: Sequence[Sample], share: float) -> list[Row]:
     """The rows with how far their confidences can be believed, and how good the answers are that they are surest of.
 
     Args:
-        runs: complete ones, of which `judged` are the samples.
+        judged: samples of the complete runs.
         share: of the questions that are answered, above 0.
 
     Raises:
         UserError: it is no share.
     """
     checked(share)
-    leaves = may_abstain(comparison)
+    leaves, runs = may_abstain(comparison), complete_runs(comparison)
     of = {sample.spec: sample for sample in judged}
     found = []
     for row in rows:

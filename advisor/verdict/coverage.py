@@ -21,8 +21,6 @@ from advisor.verdict.paired import rounded
 from advisor.verdict.resampling import wilson
 from advisor.verdict.sample import Floats
 
-COVERAGE = 0.8
-"""The share of the questions of which it is said how good the answers are, where no other is asked for."""
 STEPS = 20
 """Points of the curve from 0 to 1, at most."""
 RESAMPLES = 499

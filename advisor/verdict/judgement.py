@@ -11,13 +11,12 @@ from functools import partial
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison, facts_in
 from advisor.tasks import Limits
-from advisor.tasks.power import MARGIN
+from advisor.tasks.power import COVERAGE, MARGIN
 from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
 from advisor.verdict.confidences import with_confidences
-from advisor.verdict.coverage import COVERAGE
 from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
@@ -47,8 +46,7 @@ def decide(
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
     The same records give the same decision on any machine and, but for the age of prices and for tokens that cost
-    something else from some day on, on any day. The rules of
-    the choice are those of `advisor.verdict.choice.choose`.
+    something else from some day on, on any day. The rules of the choice are those of `advisor.verdict.choice.choose`.
 
     Args:
         comparison: the recorded comparison.
@@ -66,16 +64,13 @@ def decide(
     prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
     told = with_preferences(comparison, with_forgetting(comparison, later.rows))
-    rows: Sequence[Row] = with_missing_partners(told)
+    judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
+    rows: Sequence[Row] = with_confidences(with_missing_partners(told), comparison, judged, coverage)
     tariffs = _tariffs(comparison, rows, prices, today)
-    runs = complete_runs(comparison)
-    judged = samples(comparison.task.metric, comparison.answers, runs)
-    rows = with_confidences(rows, comparison, runs, judged, coverage)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows = [_admitted(row, limits) for row in rows]
-    rows, choice = _chosen(rows, contrasts, limits, margin)
+    rows, choice = _chosen([_admitted(row, limits) for row in rows], contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)

@@ -66,6 +66,11 @@ def fit(settings: EncoderSettings, curated: Curated, model: LanguageModel, seed:
     with _seeded(seed, encoder.device), telling(f"training {encoder.name}", encoder.device):
         learned = _learned(settings, encoder, curated.taught(task.train), lessons)
     found = TunedClassifier(learned.classifier, encoder, learned.state, unit=_unit(settings))
+    scaling: tuple[str, ...] = ()
+    if settings.calibrate:
+        vectors = found.embedder.embed([example.input for example in task.dev])
+        found.classifier, note = found.classifier.calibrated(vectors, [example.target for example in task.dev])
+        scaling = (note,)
     held_out = f"{len(lessons.held_out)} held-out {'dev' if task.dev else 'training'} examples"
     found.facts = replace(
         found.facts,
@@ -75,6 +80,7 @@ def fit(settings: EncoderSettings, curated: Curated, model: LanguageModel, seed:
             *learned.notes,
             *note_of_cut(encoder, [example.input for example in task.train], "training inputs"),
             history_note(learned.history, epochs, len(lessons.train), held_out),
+            *scaling,
             *learned.warnings,
         ),
         resolved={settings.name: {"epochs": epochs, "batch": batch}},

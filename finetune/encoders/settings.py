@@ -24,9 +24,12 @@ class EncoderSettings(Descent, Curation):
     Attributes:
         model: name of the encoder, as `--embedder` takes it: a folder, a name in the hub's cache. Empty for the
             embedder that goes with the language model, of which a copy is trained.
+        calibrate: whether confidences are scaled by one temperature (`advisor.approaches.temperature`), chosen on dev;
+            the answers stay the same.
     """
 
     model: str = field(default="", kw_only=True)
+    calibrate: bool = field(default=False, kw_only=True)
 
     name: ClassVar[str]
 

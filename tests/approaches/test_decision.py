@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import pytest
 
 import advisor
 from advisor.approaches import parse
-from advisor.approaches.decision import chosen_temperature, scaled
 from advisor.errors import NotApplicable
 from advisor.models import Capabilities, Decided, Decoding, Embedder, Generation, LanguageModel, Prompt
 from advisor.tasks import Query, Task
@@ -79,36 +76,6 @@ def test_it_is_for_labels(desk: Task, tickets: Task) -> None:
     assert not parse("decision").suggested(tickets)
 
 
-def drawn(temperature: float, size: int) -> list[tuple[tuple[float, ...], int]]:
-    """Probabilities that are right as often as they say at `temperature`."""
-    rng = random.Random(2)
-    rows = []
-    for _ in range(size):
-        logs = [rng.gauss(0, 2) for _ in range(3)]
-        total = sum(map(math.exp, logs))
-        shares = tuple(math.exp(log) / total for log in logs)
-        rows.append((shares, rng.choices(range(3), scaled(shares, temperature))[0]))
-    return rows
-
-
-def test_confidences_that_are_too_high_are_cooled_down() -> None:
-    temperature, note = chosen_temperature(drawn(2.5, 400), dev=False)
-    assert 2.0 < temperature < 3.2
-    after, before = (
-        float(note.split(said)[1].split()[0].rstrip(",.")) for said in ("error is", "validated there, and")
-    )
-    assert after < before / 2
-
-
-def test_confidences_that_are_right_stay() -> None:
-    temperature, note = chosen_temperature(drawn(1.0, 400), dev=True)
-    assert temperature == pytest.approx(1.0, abs=0.15)
-    assert "400 dev examples" in note
-    few, note = chosen_temperature(drawn(3.0, 8), dev=True)
-    assert few == 1.0
-    assert "too few" in note
-
-
 def test_the_temperature_changes_no_answer_and_is_kept(tickets: Task, model: Any, tmp_path: Path) -> None:
     judge = Judge(model.embedder)
     predictor = parse("decision").fit(tickets.for_fitting(), judge, 0)
@@ -119,4 +86,3 @@ def test_the_temperature_changes_no_answer_and_is_kept(tickets: Task, model: Any
     after = parse("decision").restore(tmp_path, tickets.brief, judge).predict(asked)[0]
     assert after.text == before.text
     assert (after.confidence or 0) < (before.confidence or 0)
-    assert sum(scaled((0.5, 0.5, 0.0), 2.0)) == pytest.approx(1.0)

@@ -143,6 +143,7 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
         ("select", "fixed|nearest", "fixed"),
         ("search", "int", 0),
         ("cot", "bool", False),
+        ("calibrate", "bool", False),
     ]
 
 

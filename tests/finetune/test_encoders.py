@@ -131,6 +131,24 @@ def bits(embedder: Any) -> dict[str, torch.Tensor]:
 
 
 @BOTH
+def test_confidences_are_calibrated_on_dev(spec: str, model: Any, tmp_path: Path) -> None:
+    approach = parse(f"{spec},calibrate=true")
+    assert "calibrate needs dev examples" in approach.unsuited(TASK)
+    dev = tuple(replace(e, target="tool" if n % 3 == 0 else e.target) for n, e in enumerate(EXAMPLES))
+    task = replace(TASK, dev=dev)  # of other answers, so that none can be sure
+    plain = parse(spec).fit(task, model, 0).predict(QUERIES)
+    fitted = approach.fit(task, model, 0)
+    found = fitted.predict(QUERIES)
+    assert [p.text for p in found] == [p.text for p in plain]
+    assert [p.confidence for p in found] != pytest.approx([p.confidence for p in plain], rel=1e-3)
+    assert "(Guo et al. 2017), chosen on 45 dev examples" in " ".join(fitted.facts.notes)
+    fitted.save(tmp_path)
+    assert [p.confidence for p in approach.restore(tmp_path, task.brief, model).predict(QUERIES)] == pytest.approx(
+        [p.confidence for p in found]
+    )
+
+
+@BOTH
 def test_it_learns_and_says_how_sure_it_is(spec: str, model: Any) -> None:
     found = parse(spec).fit(TASK, model, 0).predict(QUERIES)
     right = [p.text == e.target for p, e in zip(found, EXAMPLES, strict=True)]

@@ -110,6 +110,21 @@ def test_layers_that_are_tried_are_evenly_apart_with_the_last() -> None:
     assert candidates([10, 20, 30], "auto", 1.0)[0] == LayerChoice(20, "last", 1.0)
 
 
+@pytest.mark.parametrize("spec", [f"{TINY},calibrate=true", f"{TINY},unfreeze=1,calibrate=true,epochs=2"])
+def test_confidences_are_calibrated_on_dev(llama: LocalModel, colours: Task, tmp_path: Path, spec: str) -> None:
+    assert "calibrate needs dev examples" in parse(spec).unsuited(colours)
+    dev = tuple(replace(e, id=f"d{e.id}", target=("red", "green")[n % 3 == 0]) for n, e in enumerate(colours.train))
+    task = replace(colours, dev=dev)  # of other answers, so that none can be sure
+    plain = parse(spec.replace(",calibrate=true", "")).fit(task, llama, 0).predict(QUERIES)
+    fitted = parse(spec).fit(task, llama, 0)
+    found = fitted.predict(QUERIES)
+    assert [answer.text for answer in found] == [answer.text for answer in plain]
+    assert sum(a.confidence or 0 for a in found) < sum(a.confidence or 0 for a in plain)
+    assert "(Guo et al. 2017), chosen on 24 dev examples" in fitted.facts.notes[-1]
+    fitted.save(tmp_path)
+    assert told(parse(spec).restore(tmp_path, task.brief, llama).predict(QUERIES)) == told(found)
+
+
 @pytest.mark.parametrize("spec", [TINY, f"{TINY},unfreeze=1,epochs=2"])
 def test_what_was_saved_answers_alike(llama: LocalModel, colours: Task, tmp_path: Path, spec: str) -> None:
     fitted = parse(spec).fit(colours, llama, 0)

@@ -160,7 +160,8 @@ def test_what_the_record_says_of_task_model_and_machine(numbers: Task, model: An
     assert found.hardware["device_name"] == "a script"
     assert found.settings["batch"] == 32
     configs = {run.spec: run.config for run in found.runs}
-    assert configs["few-shot:k=2"]["few-shot"] == {"k": 2, "select": "fixed", "search": 0, "cot": False}
+    few_shot = {"k": 2, "select": "fixed", "search": 0, "cot": False, "calibrate": False}
+    assert configs["few-shot:k=2"]["few-shot"] == few_shot
     assert configs["rag:k=5"]["rag"]["chunk"] == 160
 
 

@@ -22,6 +22,7 @@ def _sources(contexts: Sequence[Context]) -> list[list[str]]:
 def test_parameters_are_what_the_record_stores() -> None:
     assert {field.name: field.default for field in fields(Rag)} == {
         "cot": False,
+        "calibrate": False,
         "k": 3,
         "chunk": 160,
         "overlap": 30,
@@ -47,7 +48,7 @@ def test_parameters_are_what_the_record_stores() -> None:
         "embedders": "",
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]
-    assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]
+    assert [field.name for field in fields(Oracle)] == ["cot", "calibrate", *cut, "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
 
 

@@ -32,7 +32,7 @@ def _retriever(task: Task, **metadata: str) -> SharedWords:
 def test_it_is_recorded_by_its_name_and_class(desk: Task) -> None:
     builder = Rag(k=2).with_retriever(_retriever(desk), name="my-words")
     recorded = {"cot": False, "retriever": "my-words", "kind": "SharedWords", "k": 2, "miss": 0.2, "chunk": 160}
-    recorded |= {"abstain": "none", "cite": False}
+    recorded |= {"calibrate": False, "abstain": "none", "cite": False}
     assert (builder.name, asdict(builder)) == ("rag", recorded)
 
 

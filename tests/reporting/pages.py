@@ -66,6 +66,11 @@ def race() -> Race:
     )
 
 
+def with_reasons(decision: Decision, reasons: tuple[str, ...]) -> Decision:
+    """The same for other reasons."""
+    return replace(decision, recommendation=replace(decision.recommendation, reasons=reasons))
+
+
 def hostile(decision: Decision) -> Decision:
     """Every text that comes from outside holds markup, a very long word, or turns its direction."""
     comparison = decision.comparison

@@ -111,5 +111,6 @@ def test_the_report_says_it(run: Runs, comparison: Comparisons) -> None:
     for how in ("terminal", "markdown"):
         text: Any = report(decision, how)
         assert "Unanswerable questions" in text and "5 of the test questions cannot be answered" in text
-        assert "0.889 [" in text  # F1 of 4 of 5, none wrong
+        assert "0.800 [" in text  # 4 of 5
+        assert "0.889 [" in text or how == "terminal"  # F1, where there is room
         assert "80 % of the answers" in " ".join(text.split())

@@ -26,7 +26,7 @@ def _wide(block: Forest) -> svg.Drawing:
         y = top + _ROW * (number + 0.5)
         parts.append(svg.titled(svg.words(0, y + 4, svg.cut(f"{one.key} {one.name}", left), _kind(one)), one.name))
         parts.append(_bar(one, scale, y))
-        parts.append(svg.words(svg.WIDE, y + 4, one.said, "tick", "end"))
+        parts.append(svg.words(svg.WIDE, y + 4, one.said, "said", "end"))
     return svg.Drawing(svg.WIDE, bottom + 48, "".join(parts))
 
 
@@ -40,7 +40,7 @@ def _narrow(block: Forest) -> svg.Drawing:
         said = one.said.partition(",")[0] if svg.length(one.said) > 200 else one.said.rpartition(", p")[0] or one.said
         room = svg.NARROW - svg.length(said) - 12
         parts.append(svg.titled(svg.words(0, y + 14, svg.cut(f"{one.key} {one.name}", room), _kind(one)), one.name))
-        parts.append(svg.words(svg.NARROW, y + 14, said, "tick", "end"))
+        parts.append(svg.words(svg.NARROW, y + 14, said, "said", "end"))
         parts.append(_bar(one, scale, y + 30))
     return svg.Drawing(svg.NARROW, bottom + 48, "".join(parts))
 

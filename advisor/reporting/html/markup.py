@@ -13,6 +13,7 @@ from advisor.reporting.blocks import Code, Link, Words
 
 _JOINTS = re.compile(r"(?<=[:,+@/=])(?=[^:,+@/=])")
 """Places where a spec may be broken onto the next line."""
+_LONG = 60
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?: [0-9]+)?")
 _IN_SCRIPTS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -28,9 +29,11 @@ def prose(words: str) -> str:
 
 
 def code(words: str) -> str:
-    """A text shown verbatim, in its own direction, which may be broken at its joints."""
-    parts = "<wbr>".join(map(text, _JOINTS.split(plain(words))))
-    return f'<code dir="auto">{parts}</code>'
+    """A text shown verbatim, in its own direction, which may be broken at its joints; whole under a pointer if long."""
+    shown = plain(words)
+    parts = "<wbr>".join(map(text, _JOINTS.split(shown)))
+    title = f' title="{text(shown)}"' if len(shown) > _LONG else ""
+    return f'<code dir="auto"{title}>{parts}</code>'
 
 
 def written(words: Words) -> str:

@@ -8,7 +8,7 @@ LIGHT: Mapping[str, str] = {
     "ground": "#ffffff",
     "raised": "#f6f7f8",
     "line": "#dcdfe3",
-    "rule": "#868d96",
+    "rule": "#7d858e",
     "ink": "#1b1f24",
     "soft": "#59616b",
     "accent": "#0b62a8",

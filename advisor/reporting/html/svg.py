@@ -14,8 +14,8 @@ from advisor.reporting.pictures import Axis
 
 WIDE, NARROW = 760, 340
 """Pixels across of a picture for a screen, and for a phone: each is drawn twice, and the page shows one."""
-LETTER = 6.6
-"""Pixels of a letter at the size of labels (12 px), a little more than most take."""
+LETTER = 7.3
+"""Pixels of a letter at the size of labels (12 px), as wide fonts have them."""
 LINE = 16
 
 

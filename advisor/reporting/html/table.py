@@ -104,8 +104,8 @@ def _scale(column: Column) -> _Scale | None:
     if not ends:
         return None
     low, high = min(ends), max(ends)
-    if low <= 0.0 <= high or 0 < low < 0.5 * high:
-        low = min(low, 0.0)
+    if low < 0.0:  # differences: where there is none has a place too
+        high = max(high, 0.0)
     return _Scale(low, high) if high > low else _Scale(low - 0.5, high + 0.5)
 
 
@@ -116,13 +116,13 @@ def _drawn(found: Interval, scale: _Scale) -> str:
     middle = _HIGH / 2
     low, at, high = (scale.place(value) for value in (found.low, found.value, found.high))
     zero = ""
-    if scale.low < 0 < scale.high:
+    if scale.low < 0 <= scale.high:
         x = scale.place(0.0)
         zero = f'<line class="zero" x1="{x}" x2="{x}" y1="0" y2="{_HIGH}"/>'
     return (
         f'<svg class="bar" aria-hidden="true" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}">{zero}'
         f'<line class="whisker" x1="{low}" x2="{high}" y1="{middle}" y2="{middle}"/>'
-        f'<circle class="dot" cx="{at}" cy="{middle}" r="3.5"/></svg>'
+        f'<circle class="dot" cx="{at}" cy="{middle}" r="3"/></svg>'
     )
 
 
