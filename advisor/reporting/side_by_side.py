@@ -163,18 +163,23 @@ def _costs(found: SideBySide) -> Table | None:
     lines = [line for line in found.aligned if sum(bool(row and row.quality) for row in line.rows) > 1]
     columns = []
     for rank, (title, cell) in enumerate(_COSTS):
+        each = [[cell(row) if row and row.quality else "-" for row in line.rows] for line in lines]
+        together = [" / ".join(cells) for cells in each]
+        columns.append(Column((title, " / ".join(found.labels)), together, rank=rank, on="screen"))
         for place, label in enumerate(found.labels):
-            rows = [line.rows[place] for line in lines]
-            cells = [cell(row) if row and row.quality else "" for row in rows]
-            columns.append(Column((title, label), cells, f"{title}, {label}", rank=rank))
+            columns.append(Column((f"{title}, {label}",), [cells[place] for cells in each], on="page"))
     return Table(tuple(TableRow(Code(line.name)) for line in lines), tuple(columns)) if lines else None
 
 
 _COSTS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("cost of 1,000", lambda row: figures.marked(figures.money(row.cost.per_1k_queries), row.cost_is_busy)),
-    ("p50/p95 ms", lambda row: figures.marked(figures.latency(row.latency, True), row.is_busy(LATENCY))),
+    ("p50 ms", lambda row: figures.marked(_p50(row), row.is_busy(LATENCY))),
     ("fit and index", lambda row: figures.marked(statements.fitting(row, True), row.fit_is_busy)),
 )
+
+
+def _p50(row: Row) -> str:
+    return figures.milliseconds(row.latency.p50 if row.latency else None)
 
 
 def _differing(found: SideBySide) -> Iterator[Block]:
