@@ -101,7 +101,7 @@ PACKAGES = {
         tomllib.loads(block(name, "toml"))["project"],
         block(name, "bash").replace("\\\n", " ").strip(),
     )
-    for name in ("An approach", "A model", "A searcher", "A metric")
+    for name in ("An approach", "A model", "A searcher", "A metric", "A sink")
 }
 HASHED = {"entry-points": {"advisor.embedders": {"hashed": "hashed:Hashed"}}, "name": "hashed", "version": "1"}
 
@@ -213,6 +213,18 @@ def test_the_metric_judges_a_table(site: Path, tmp_path: Path) -> None:
     assert "near_number" in python(site, "-m", "advisor.cli", "metrics")
     judged = "from near_number import NEAR; print(NEAR.score('It is 1,005.', ['1000']), NEAR.score('no', ['1000']))"
     assert python(site, "-c", judged).split() == ["1.0", "0.0"]
+
+
+def test_the_sink_logs_a_comparison_once(site: Path, tmp_path: Path) -> None:
+    program, *given = shlex.split(PACKAGES["A sink"].command)
+    assert (program, given[:2]) == ("advisor", ["report", "runs/handbook-qa"])
+    given[1] = str(ROOT / "tests" / "kept" / "handbook")
+    said = [python(site, "-m", "advisor.cli", *given, where=tmp_path) for _ in range(2)]
+    assert said[0] == "ledger: handbook 2026-11-29 is logged in team.csv\n"
+    assert "is there already" in said[1]
+    logged = [line.split(",") for line in (tmp_path / "team.csv").read_text(encoding="utf-8").splitlines()]
+    assert {line[2] for line in logged} == {"handbook-qa"}
+    assert len(logged) == 4
 
 
 def test_every_file_that_the_page_names_is_there() -> None:

@@ -88,7 +88,7 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = sorted(
     {
-        line.removeprefix(".venv/bin/").partition(" <")[0]
+        re.split(" [<>] ?", line.removeprefix(".venv/bin/"), maxsplit=1)[0]
         for block in blocks("bash")
         for line in block.replace("\\\n", " ").splitlines()
         if line.removeprefix(".venv/bin/").startswith("advisor ")

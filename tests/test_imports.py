@@ -37,7 +37,7 @@ ROOMS = (
         "models",
     ),
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
-    *("reporting", "deploy", "commands", "cli", "__init__"),
+    *("reporting", "sharing", "deploy", "commands", "cli", "__init__"),
 )
 OPEN_TO_ALL = (
     "advisor.tasks",
@@ -128,6 +128,8 @@ HOMES = {
     "kreuzberg": ("advisor.tasks.office",),
     "pypdfium2": ("advisor.tasks.office",),
     "sklearn": ("advisor.approaches", "advisor.profiling"),
+    "mlflow": ("advisor.sharing.mlflow",),
+    "wandb": ("advisor.sharing.wandb",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
@@ -147,6 +149,8 @@ HEAVY = (
     "optuna",
     "openai",
     "datasets",
+    "mlflow",
+    "wandb",
 )
 
 

@@ -100,8 +100,8 @@ def run(options: argparse.Namespace) -> int:
     task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
     # Specs, limits, prices and cases are read before the model, so that a slip of the pen shows at once.
     limits = replace(task.limits, **limits_of(options))
-    task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
-    task = replace(task, metrics=metrics_beside(options, task.metrics, task.kind))
+    # Measuring has to know the latency that is asked for.
+    task = replace(task, limits=limits, metrics=metrics_beside(options, task.metrics, task.kind))
     prices = load_prices(options.prices)
     checked(options.coverage)
     if options.learn:
@@ -143,9 +143,8 @@ def run(options: argparse.Namespace) -> int:
             )
         else:
             keeping = {"texts": not options.no_texts, "workers": options.workers, "forgetting": forgetting}
-            comparison = compare(
-                task, models, given, out=options.out, seeds=options.seeds, progress=progress, **keeping
-            )
+            keeping |= {"seeds": options.seeds, "progress": progress}
+            comparison = compare(task, models, given, out=options.out, **keeping)
         probes = probe(task, only, progress=progress) if options.learn and only else None
     with clock.span("report"):
         decision = judged(comparison, options)

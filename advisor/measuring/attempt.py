@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from advisor.approaches import Citation, Prediction
+from advisor.measuring.further_records import PREFERRED, AfterChange, Weighed
 from advisor.measuring.lines import Damaged, count, every_line
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import FORGETTING, Recalled
-from advisor.measuring.records import PREFERRED, AfterChange, Run, Status, Weighed
+from advisor.measuring.records import Run, Status
 from advisor.measuring.scored import SCORED, Scored
 from advisor.measuring.second_models import SecondModel
 from advisor.models import Passage

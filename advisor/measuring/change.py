@@ -9,10 +9,11 @@ from advisor.approaches import Predictor
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, prediction_line
 from advisor.measuring.batches import OTHER, answered
+from advisor.measuring.further_records import AfterChange
 from advisor.measuring.harmless import harmless
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Progress
-from advisor.measuring.records import AfterChange, Run
+from advisor.measuring.records import Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import GroundedQuery, Query, Task

@@ -9,10 +9,11 @@ from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, PREDICT, read_run
 from advisor.measuring.change import ChangeMeasurement, lacks_change
 from advisor.measuring.forgetting import ForgettingMeasurement, lacks_forgetting
+from advisor.measuring.further_records import PREFERRED
 from advisor.measuring.preferred import PreferenceMeasurement, lacks_pairs
 from advisor.measuring.progress import Progress
 from advisor.measuring.recall import FORGETTING
-from advisor.measuring.records import PREFERRED, Run
+from advisor.measuring.records import Run
 from advisor.measuring.scored import SCORED
 from advisor.measuring.scoring import ScoredMeasurement, lacks_scores
 from advisor.models import LanguageModel

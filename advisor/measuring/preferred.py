@@ -12,10 +12,11 @@ from typing import Any
 
 from advisor.approaches import Approach, Predictor
 from advisor.measuring.assignment import Assignment
+from advisor.measuring.further_records import PREFERRED
 from advisor.measuring.harmless import harmless
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Progress
-from advisor.measuring.records import PREFERRED, Run
+from advisor.measuring.records import Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Query, Task

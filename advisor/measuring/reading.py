@@ -135,7 +135,15 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         change=_change(folder, max(heads, key=lambda each: str(each.get("time", "")))),
         forgetting=_forgetting(folder, [each for each in heads if each.get("forgetting")]),
         grades=read_grades(folder / head["key"] / GRADES, head.get("grades")),
+        begun=_begun(folder, *(each["key"] for each in heads)),
+        called=max(str(each.get("time", "")) for each in heads),
     )
+
+
+def _begun(folder: Path, *keys: str) -> str:
+    """When the first of these records was begun."""
+    heads = (line for line in lines(folder / JOURNAL) if line["type"] == "comparison" and line.get("key") in keys)
+    return min(str(head.get("time", "")) for head in heads)
 
 
 def _forgetting(folder: Path, heads: Sequence[Mapping[str, Any]]) -> ForgettingFacts | None:

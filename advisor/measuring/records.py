@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from advisor.measuring.further_records import AfterChange, Weighed
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import ForgettingFacts, Recalled
 from advisor.measuring.scored import Scored
@@ -18,41 +19,6 @@ from advisor.tasks.words import count_words
 
 Status = Literal["ok", "failed", "interrupted", "skipped"]
 Place = Literal["process", "machine", "network"]
-
-
-@dataclass(frozen=True)
-class AfterChange:
-    """What a run answered after the documents, or the rules behind the answers, had changed; nothing was fitted anew.
-
-    Attributes:
-        predictions: to the questions of after the change; incomplete unless it `ended`.
-        index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
-        error: why it could not be measured; empty where it could, or is not done yet.
-        embedded: tokens that an embedder elsewhere was given to index them; None like `index_seconds`.
-    """
-
-    predictions: tuple[PredictionRecord, ...] = ()
-    index_seconds: float | None = None
-    ended: bool = False
-    error: str = ""
-    embedded: float | None = None
-
-
-PREFERRED = "preferred"
-"""The type of the lines that say how likely the two answers of preferences were."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """How likely the answers of the preferences that are held out were.
-
-    Attributes:
-        pairs: natural log of the probability of the chosen and of the rejected answer, in the order of the task.
-        error: why they could not be weighed; empty where they could, or are not yet.
-    """
-
-    pairs: tuple[tuple[float, float], ...] = ()
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -359,6 +325,8 @@ class Comparison:
         change: what is known of a change; None where nothing is.
         forgetting: on what it was measured what models forget; None where it was not asked for.
         grades: that people gave to answers.
+        begun, called: when it was begun, and when it was called for last, in UTC (`2026-11-30T19:01:20+0000`); empty
+            where that is not known.
     """
 
     folder: str
@@ -381,6 +349,8 @@ class Comparison:
     change: ChangeFacts | None = None
     forgetting: ForgettingFacts | None = None
     grades: tuple[Grade, ...] = ()
+    begun: str = ""
+    called: str = ""
 
     @property
     def models(self) -> tuple[Member, ...]:

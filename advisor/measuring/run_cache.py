@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from advisor.disk import clear, place_whole
+from advisor.measuring.further_records import PREFERRED
 from advisor.measuring.lines import append, lines
 from advisor.measuring.recall import FORGETTING
-from advisor.measuring.records import PREFERRED
 from advisor.measuring.scored import SCORED
 from advisor.models.store import current
 

@@ -28,7 +28,15 @@ class Code:
     text: str
 
 
-Words = str | Code
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text that leads to a file beside the report, by its relative address; on a screen the text alone."""
+
+    text: str
+    target: str
+
+
+Words = str | Code | Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,12 @@ from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.plan import plan_document, plan_report
 from advisor.reporting.profile import profile_document, profile_report
+from advisor.reporting.run_index import RunIndex, index_document, index_report
+from advisor.reporting.side_by_side import side_by_side_document, side_by_side_report
 from advisor.reporting.terminal import terminal
 from advisor.tasks.faults import short
 from advisor.tasks.importing.result import Imported
+from advisor.verdict.between_runs import SideBySide
 from advisor.verdict.curves import Curves
 from advisor.verdict.decision import Decision
 
@@ -47,7 +50,7 @@ GROUP = "advisor.reports"
 WIDTH = 100
 _WIDEST = 160
 
-Subject = Decision | Curves | Estimate | Profile | WorkPlan | Imported | CleanedTask
+Subject = Decision | SideBySide | RunIndex | Curves | Estimate | Profile | WorkPlan | Imported | CleanedTask
 
 
 class Format(Protocol):
@@ -159,6 +162,10 @@ def _blocks(subject: Subject) -> Report:
     match subject:
         case Decision():
             return decision_report(subject)
+        case SideBySide():
+            return side_by_side_report(subject)
+        case RunIndex():
+            return index_report(subject)
         case Curves():
             return curves_report(subject)
         case Estimate():
@@ -177,6 +184,10 @@ def _facts(subject: Subject) -> dict[str, Any]:
     match subject:
         case Decision():
             return document(subject)
+        case SideBySide():
+            return side_by_side_document(subject)
+        case RunIndex():
+            return index_document(subject)
         case Curves():
             return curves_document(subject)
         case Estimate():

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from advisor.cleaning import plain
-from advisor.reporting.blocks import Code, Column, Table, TableRow, Tone, Words
+from advisor.reporting.blocks import Column, Table, TableRow, Tone, Words
 from advisor.reporting.characters import fold_spec, pad, shorten, visible
 
 _Cell = str | tuple[str, ...]
@@ -74,7 +74,7 @@ class Grid:
 
 def text_of(words: Words) -> str:
     """The words on one line, without control characters."""
-    return plain(words.text if isinstance(words, Code) else words)
+    return plain(words if isinstance(words, str) else words.text)
 
 
 def fit(table: Table, width: int) -> Grid:

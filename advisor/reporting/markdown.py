@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 from advisor.cleaning import plain
 from advisor.reporting.blocks import (
@@ -16,6 +17,7 @@ from advisor.reporting.blocks import (
     Heading,
     Issue,
     Item,
+    Link,
     Numbered,
     Paragraph,
     Remarks,
@@ -27,6 +29,8 @@ from advisor.reporting.blocks import (
 from advisor.reporting.pictures import Figure, Forest, Lines, Scatter
 from advisor.reporting.plot import plot
 
+_FOLDED = ("How it was trained", "Costs", "Notes", "Method", "Setup")
+"""Sections that are folded where Markdown is shown as GitHub and GitLab do."""
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
 """Marks with a meaning; an underscore inside a word has none."""
 _ACTIVE_IN_FIGURES = re.compile(r"[\\`*|&#@!]|\](?=[\[(:])|<(?=[A-Za-z/!?])|\$(?!\d)|~(?!$)|(?<![^\W_])_|_(?![^\W_])")
@@ -45,15 +49,22 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
 
 
 def _under_headings(blocks: Iterable[Block]) -> Iterator[str]:
-    """The blocks in order; a heading below which nothing stands is left out."""
-    heading = ""
+    """The blocks in order; a heading below which nothing stands is left out, and what few read is folded."""
+    title, inside = "", list[str]()
     for block in blocks:
-        for part in filter(None, _parts(block)):
-            if isinstance(block, Heading):
-                heading = part
-                continue
-            yield from filter(None, (heading, part))
-            heading = ""
+        if isinstance(block, Heading):
+            yield from _section(title, inside)
+            title, inside = block.title, []
+        else:
+            inside += filter(None, _parts(block))
+    yield from _section(title, inside)
+
+
+def _section(title: str, inside: list[str]) -> Iterator[str]:
+    if title and inside:
+        yield f"## {text(title)}"
+    folded = bool(inside) and title in _FOLDED
+    yield from ["<details><summary>show</summary>", *inside, "</details>"] if folded else inside
 
 
 def text(words: str) -> str:
@@ -76,8 +87,6 @@ def code(words: str) -> str:
 def _parts(block: Block) -> Iterator[str]:
     """The block as paragraphs, lists and tables of Markdown."""
     match block:
-        case Heading():
-            yield f"## {text(block.title)}"
         case Paragraph():
             yield _paragraph(block)
         case Bullets():
@@ -87,7 +96,7 @@ def _parts(block: Block) -> Iterator[str]:
         case Details():
             yield _list(map(_detail, block.details))
         case Remarks():
-            yield _list(f"{_words(remark.name)}: {text('; '.join(remark.notes))}" for remark in block.remarks)
+            yield _list(f"{_words(remark.name)}: {' '.join(map(_ended, remark.notes))}" for remark in block.remarks)
         case Conclusion():
             yield from _conclusion(block)
         case Issue():
@@ -107,6 +116,8 @@ def _plotted(figure: Figure) -> str:
 
 
 def _words(words: Words) -> str:
+    if isinstance(words, Link):
+        return f"[{text(words.text)}](<{quote(words.target)}>)"
     return code(words.text) if isinstance(words, Code) else text(words)
 
 
@@ -126,8 +137,8 @@ def _ended(sentence: str) -> str:
 
 
 def _item(item: Item) -> str:
-    if isinstance(item.below, Code):
-        return f"{text(item.text)} {code(item.below.text)}".rstrip()
+    if not isinstance(item.below, str):
+        return f"{text(item.text)} {_words(item.below)}".rstrip()
     return f"{text(item.text)} ({text(item.below)})" if item.below else text(item.text)
 
 
@@ -141,11 +152,13 @@ def _detail(detail: Detail) -> str:
 
 
 def _conclusion(block: Conclusion) -> Iterator[str]:
-    reasons = [sentence for argument in block.arguments if not argument.title for sentence in argument.sentences]
-    yield " ".join(filter(None, [f"**{text(block.statement)}**", *map(text, [block.addition, *reasons])]))
+    """The statement, what is added to it, and its reasons as a list, which is read in a pull request at a glance."""
+    yield f"**{text(block.statement)}**"
+    yield text(block.addition)
     for argument in block.arguments:
-        if argument.title and argument.sentences:
-            yield f"{text(argument.title)}:\n\n{_list(map(text, argument.sentences))}"
+        if argument.sentences:
+            title = f"{text(argument.title)}:\n\n" if argument.title else ""
+            yield title + _list(map(text, argument.sentences))
 
 
 def _issue(block: Issue) -> str:
@@ -157,7 +170,7 @@ def _issue(block: Issue) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     """The table; rows without figures stand below it with the reason, and so do remarks on others."""
-    columns = [column for column in table.columns if column.on != "screen"]
+    columns = [column for column in table.columns if column.on != "screen" and any(map(_joined, column.cells))]
     keyed = [""] if any(row.key for row in table.rows) else []
     rows = []
     for place, row in enumerate(table.rows):
@@ -165,7 +178,7 @@ def _table(table: Table) -> Iterator[str]:
         if any(cells):
             rows.append([*([row.key or ""] if keyed else []), _named(row), *map(_figures, cells)])
     titles = [" ".join(column.title).strip() if column.heading is None else column.heading for column in columns]
-    left = [True] * (len(keyed) + 1) + [False] * len(columns)
+    left = [True] * (len(keyed) + 1) + [column.left for column in columns]
     if rows:
         rule = [":--" if aligned else "--:" for aligned in left]
         found = [[*keyed, text(table.names.title), *map(_figures, titles)], rule, *rows]

@@ -78,14 +78,13 @@ def decide(
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
     judges = judge_reports(comparison, prices, today)
-    judged_doubts = judge_doubts(comparison.task.metric, judges, choice.chosen)
-    grounds = Grounds(contrasts, tariffs, (*provisional_because(comparison), *judged_doubts))
+    distrust = (*provisional_because(comparison), *judge_doubts(comparison.task.metric, judges, choice.chosen))
+    grounds = Grounds(contrasts, tariffs, distrust)
     doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
     unmeasured = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
-    flips = (*wording.flips_when(points), *later.flips(choice.chosen))
     decision = Decision(
         comparison=comparison,
         limits=limits,
@@ -93,7 +92,9 @@ def decide(
         rows=tuple(rows),
         diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
         break_even=points,
-        recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
+        recommendation=_recommended(
+            choice, wording, more, cautions, (*wording.flips_when(points), *later.flips(choice.chosen)), not doubts
+        ),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
         grounds=grounds,
         judges=judges,

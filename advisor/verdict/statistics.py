@@ -92,7 +92,7 @@ class Contrasts:
         for (i, j), p in zip(every, permuted, strict=True):
             a, b = samples[i], samples[j]
             family = among_choosable if (i, j) in inner else among_all
-            self._pairs[a.spec, b.spec] = _contrast(a, b, pivot(a, b, p), family)
+            self._pairs[a.spec, b.spec] = contrast(a, b, pivot(a, b, p), family)
 
     def between(self, first: str, second: str) -> Contrast:
         """The contrast of two approaches, first minus second.
@@ -109,7 +109,8 @@ class Contrasts:
         return letters(ranked, lambda a, b: self.between(a, b).shown)
 
 
-def _contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contrast:
+def contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contrast:
+    """The paired difference of two approaches, corrected for all pairs of a family."""
     p = studentised.p
     return Contrast(
         first=a.spec,

@@ -34,7 +34,17 @@ def test_it_begins_with_the_verdict(full: Decision) -> None:
     blocks = report(full, "markdown").split("\n\n")
     assert blocks[0] == "# Advisor: helpdesk"
     assert blocks[1].startswith("**Not decided. Provisionally rag:k=3+lora:rank=16")
-    assert "best measured quality" in blocks[1]
+    assert blocks[2].startswith("About 300 test examples")
+    assert blocks[3].startswith("- It has the best measured quality")
+
+
+def test_what_few_read_is_folded(full: Decision) -> None:
+    """With blank lines around it, without which GitHub shows the Markdown within as it is written."""
+    page = report(full, "markdown")
+    for title in ("Costs", "Notes", "Method", "Setup"):
+        assert f"## {title}\n\n<details><summary>show</summary>\n\n" in page
+    assert page.count("<details>") == page.count("\n\n</details>\n") == 4
+    assert "## Results\n\nqa;" in page
 
 
 def test_its_sections_and_facts(full: Decision) -> None:

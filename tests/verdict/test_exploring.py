@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from advisor.measuring.further_records import AfterChange
 from advisor.measuring.query_records import PredictionRecord
-from advisor.measuring.records import AfterChange, ChangeFacts, Comparison, Member, Run
+from advisor.measuring.records import ChangeFacts, Comparison, Member, Run
 from advisor.models.contention import Contention
 from advisor.reporting.html.explorer import values
 from advisor.tasks import Limits

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.measuring.records import Weighed
+from advisor.measuring.further_records import Weighed
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import document
 from advisor.reporting.terminal import terminal

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from advisor.measuring.further_records import AfterChange
 from advisor.measuring.query_records import PredictionRecord
-from advisor.measuring.records import AfterChange, Answer, ChangeFacts, Comparison, Run
+from advisor.measuring.records import Answer, ChangeFacts, Comparison, Run
 from advisor.tasks import Limits
 from advisor.verdict import Decision, costs, decide
 from advisor.verdict.decision import Row

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import quote
 
 from advisor.cleaning import plain
-from advisor.reporting.blocks import Code, Words
+from advisor.reporting.blocks import Code, Link, Words
 
 _JOINTS = re.compile(r"(?<=[:,+@/=])(?=[^:,+@/=])")
 """Places where a spec may be broken onto the next line."""
@@ -36,7 +37,9 @@ def code(words: str) -> str:
 
 
 def written(words: Words) -> str:
-    """A text, or a verbatim one."""
+    """A text, a verbatim one, or one that leads to a file beside the page."""
+    if isinstance(words, Link):
+        return f'<a href="{text(quote(words.target))}">{text(words.text)}</a>'
     return code(words.text) if isinstance(words, Code) else text(words)
 
 
