@@ -112,7 +112,7 @@ class Run:
     after: Mapping[str, AfterChange] = field(default_factory=dict)
     forgetting: Mapping[str, Recalled] = field(default_factory=dict)
     asked: tuple[SecondModel, ...] = ()
-    preferred: Weighed = Weighed()
+    preferred: Weighed = field(default_factory=Weighed)
     scored: Mapping[str, Scored] = field(default_factory=dict)
 
     @property

@@ -62,13 +62,12 @@ def decide(
     Raises:
         UserError: a limit, the margin or the coverage makes no sense, or the targets cannot be judged by the metric.
     """
-    limits = _recorded_limits(comparison) if limits is None else limits
+    limits, prices = _recorded_limits(comparison) if limits is None else limits, prices or load_prices()
     _check(limits, margin)
-    prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    told = with_preferences(comparison, with_forgetting(comparison, later.rows))
+    told = with_missing_partners(with_preferences(comparison, with_forgetting(comparison, later.rows)))
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
-    rows: Sequence[Row] = with_confidences(with_missing_partners(told), comparison, judged, coverage)
+    rows: Sequence[Row] = with_confidences(told, comparison, judged, coverage)
     tariffs = _tariffs(comparison, rows, prices, today)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
@@ -76,15 +75,15 @@ def decide(
     rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
-    again = partial(choose, contrasts=contrasts, margin=margin)
     judges = judge_reports(comparison, prices, today)
     distrust = (*provisional_because(comparison), *judge_doubts(comparison.task.metric, judges, choice.chosen))
     grounds = Grounds(contrasts, tariffs, distrust)
-    doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
+    doubts = _doubts(choice, rows, grounds, limits, margin)
     unmeasured = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
+    flips = (*wording.flips_when(points), *later.flips(choice.chosen))
     decision = Decision(
         comparison=comparison,
         limits=limits,
@@ -92,14 +91,18 @@ def decide(
         rows=tuple(rows),
         diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
         break_even=points,
-        recommendation=_recommended(
-            choice, wording, more, cautions, (*wording.flips_when(points), *later.flips(choice.chosen)), not doubts
-        ),
+        recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
         grounds=grounds,
         judges=judges,
     )
     return with_parts(decision, contrasts.samples)
+
+
+def _doubts(choice: Choice, rows: Sequence[Row], grounds: Grounds, limits: Limits, margin: float) -> tuple[str, ...]:
+    """What keeps the choice provisional, in sentences."""
+    again = partial(choose, contrasts=grounds.contrasts, margin=margin)
+    return (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
 
 
 def _not_known(comparison: Comparison) -> tuple[str, ...]:
