@@ -30,16 +30,24 @@ def complete_runs(comparison: Comparison) -> list[Run]:
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
 
 
+def complete(runs: Sequence[Run], answers: Mapping[str, Answer]) -> list[Run]:
+    """Those of an approach's runs that may be judged.
+
+    Args:
+        answers: to the test examples, by their ids.
+    """
+    if any(run.status == "failed" for run in runs):
+        return []
+    return [run for run in runs if run.status == "ok" and _answers_all(run, answers) and not lacking(run)]
+
+
 def measured(comparison: Comparison) -> list[Row]:
     """One row per approach in order of appearance, without quality, costs and eligibility."""
     return [_row(comparison, spec) for spec in dict.fromkeys(run.spec for run in comparison.runs)]
 
 
 def _complete(comparison: Comparison, spec: str) -> list[Run]:
-    runs = [run for run in comparison.runs if run.spec == spec]
-    if any(run.status == "failed" for run in runs):
-        return []
-    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers) and not lacking(run)]
+    return complete([run for run in comparison.runs if run.spec == spec], comparison.answers)
 
 
 def lacking(run: Run) -> str:
