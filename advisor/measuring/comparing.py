@@ -23,7 +23,7 @@ from advisor.measuring.fits import hand_on
 from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
-from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
+from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup, tell_beyond
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import outside, with_outside
 from advisor.measuring.passes import Passes
@@ -276,6 +276,7 @@ def _measure(
     task = with_outside(task, chosen)
     folder, executor = plan.folder, HERE if model.can.remote else plan.executor
     keep_threads(model, [folder])
+    tell_beyond(chosen, model)
     with executor.sharing(model):
         head = {**head_of(plan, task, model, chosen), **more}
         head["answers"] = write_answers(folder / head["key"] / ANSWERS, task.test, plan.texts)

@@ -56,6 +56,7 @@ class LiveProgress:
         self._rows = RowsSoFar()
         self._head, self._step = "", ""
         self._begun = self._step_begun = 0.0
+        self._total: int | None = None
         self._done = 0
         self._announced = live
         self._bar: TaskID | None = None
@@ -90,7 +91,7 @@ class LiveProgress:
         if not self._announced and self._head:
             self._say(self._head)
             self._announced = True
-        self._step, self._done, self._step_begun = name, 0, self._clock()
+        self._step, self._total, self._done, self._step_begun = name, total, 0, self._clock()
         if self._view:
             self._bar = self._view.add(self._head, name, total)
         elif not self._head:
@@ -119,10 +120,11 @@ class LiveProgress:
         """The approach ended: `ok`, `failed: why`, `already done`, `skipped: why`."""
         self._end_step()
         name, outcome = plain(spec), plain(outcome)
-        took = f", {duration(self._clock() - self._begun)}" if outcome == "ok" else ""
-        figures = self._rows.note(name, outcome + took)
+        took = f", {duration(self._clock() - self._begun)}" if outcome == "ok" or outcome.startswith("ok;") else ""
+        outcome = outcome.replace("ok", f"ok{took}", 1) if took else outcome
+        figures = self._rows.note(name, outcome)
         if not (self._view and figures):
-            self._say(f"{self._head or name}: {outcome}{took}" + (f"; {figures}" if figures else ""))
+            self._say(f"{self._head or name}: {outcome}" + (f"; {figures}" if figures else ""))
         self._head = ""
 
     def standing(self, places: Sequence[RacePlace]) -> None:
@@ -140,7 +142,7 @@ class LiveProgress:
         if self._view and self._bar is not None:
             self._view.remove(self._bar)
             self._bar = None
-        elif self._step and self._head:
+        elif self._step and self._head and (self._done or not self._total):  # else there was no time for it
             seconds = self._clock() - self._step_begun
             self._say(f"  {self._step}: {_pace(self._done, seconds)}")
         self._step = ""
@@ -261,13 +263,18 @@ class _View:
         name = shorten(name, max(16, room - 18 if head else room))
         shown = f"{shorten(head, max(16, room - len(name)))}  {name}" if head else name
         bar = self.bars.add_task(shown, total=total)
-        if self._live:
-            self._live.refresh()  # at once: what comes may keep the drawing thread from running
+        self._redraw()
         return bar
 
     def remove(self, bar: TaskID) -> None:
         """Without that bar."""
         self.bars.remove_task(bar)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """At once: what comes may keep the drawing thread from running."""
+        if self._live:
+            self._live.refresh()
 
     def say(self, line: str) -> None:
         """A line that stays, above what is redrawn."""

@@ -57,12 +57,20 @@ def costs(decision: Decision) -> Table:
         ("first token, p50 ms", _first_token),
         ("queries per second", _throughput),
         ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
-        ("peak memory", lambda r: figures.size(r.peak_memory_bytes)),
+        (PEAK, lambda r: figures.size(r.peak_memory_bytes)),
         ("left behind", lambda r: figures.size(r.artifact_bytes) if r.artifact_bytes is not None else ""),
         ("trained parameters", lambda r: figures.parameters(r.trainable_parameters) if r.trainable_parameters else ""),
     ]
-    columns = tuple(Column((title,), [cell(row) for row in measured]) for title, cell in found)
-    return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+    columns = [Column((title,), [cell(row) for row in measured]) for title, cell in found]
+    at = [title for title, _ in found].index(PEAK)
+    columns[at] = replace(columns[at], note=_of_memory(decision))
+    return Table(tuple(TableRow(Code(row.spec)) for row in measured), tuple(columns))
+
+
+def _of_memory(decision: Decision) -> str:
+    """What peak memory is, where that is not what a device has allocated."""
+    here = [member.facts for member in decision.comparison.models if member.facts.place == "process"]
+    return _RESIDENT if any(facts.device == "cpu" for facts in here) else ""
 
 
 def abstention(decision: Decision) -> Table | None:
@@ -108,7 +116,8 @@ def training(decision: Decision) -> Table | None:
     if any(row.perplexity for row in found):
         cells.insert(2, (("perplexity", "of text"), _perplexity, 1))
     columns = [Column(title, [cell(row) for row in found], " ".join(title).strip(), rank=r) for title, cell, r in cells]
-    note = f"{_BY_GRADIENT} {_OF_TEXT}" if any(row.perplexity for row in found) else _BY_GRADIENT
+    notes = [_BY_GRADIENT, _OF_TEXT if any(row.perplexity for row in found) else "", _of_memory(decision)]
+    note = " ".join(filter(None, notes))
     columns[-1] = replace(columns[-1], left=True, note=note)
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in found), tuple(columns))
 
@@ -121,6 +130,12 @@ def _perplexity(row: Row) -> str:
 _BY_GRADIENT = (
     "Tokens seen are those of training examples, prompts and answers, each as often as it was seen; latency was "
     "measured in the form that is served, merged into the model's weights or attached to them."
+)
+PEAK = "peak memory"
+_RESIDENT = (
+    "Peak memory on a processor is the most that the whole process held while a row was measured: the model, the "
+    "embedder, libraries, and what rows before it have loaded and not given back. It says what a machine needs, and by "
+    "small differences nothing of a row."
 )
 _OF_TEXT = (
     "Perplexity is that of a sample of the raw text that was learned (the documents, or what cpt read), per token, "

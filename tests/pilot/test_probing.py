@@ -328,7 +328,7 @@ def test_progress_hears_each_step() -> None:
             heard.append(("end", outcome))
 
     probe(sorting(train=20), Reader(), progress=Ear())
-    assert heard[0] == ("begin", "probe") and heard[-1] == ("end", "ok")
+    assert heard[0] == ("begin", "first measurements") and heard[-1] == ("end", "ok")
     assert ("step", "zero-shot, 16") in heard
 
 
