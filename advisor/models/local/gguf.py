@@ -20,6 +20,7 @@ from advisor.errors import UserError
 from advisor.models.local.fitting import check_room
 from advisor.models.local.packages import file_sha256
 from advisor.models.local.shortage import NotEnoughMemory, telling
+from advisor.models.local.told import unpacking
 from advisor.models.store import cache_folder
 
 FORMAT = 1  # of the converted folder; a higher number converts anew
@@ -96,7 +97,8 @@ def _read(file: Path) -> tuple[Any, Any]:
     try:
         weights = sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
         check_room(f"converting {file.name}, once,", BYTES_A_WEIGHT * weights, file.stat().st_size, cpu)
-        with _bar_on_a_terminal_alone(), telling(f"converting {file.name}", cpu, BYTES_A_WEIGHT * weights):
+        whole = telling(f"converting {file.name}", cpu, BYTES_A_WEIGHT * weights)
+        with unpacking(f"unpack {file.name}, once"), _bar_on_a_terminal_alone(), whole:
             model = AutoModelForCausalLM.from_pretrained(
                 file.parent,
                 gguf_file=file.name,
