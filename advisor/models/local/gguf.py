@@ -15,6 +15,7 @@ import torch
 from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from advisor import progress
 from advisor.disk import clear, intact, no_room, place_whole
 from advisor.errors import UserError
 from advisor.models.local.fitting import check_room
@@ -52,6 +53,7 @@ def converted(file: Path) -> Path:
             model.save_pretrained(work)
             tokenizer.save_pretrained(work)
             _place(work, folder)
+        progress.step(f"load {file.name}", None)
         return folder
     finally:
         clear(work)
@@ -98,7 +100,7 @@ def _read(file: Path) -> tuple[Any, Any]:
         weights = sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
         check_room(f"converting {file.name}, once,", BYTES_A_WEIGHT * weights, file.stat().st_size, cpu)
         whole = telling(f"converting {file.name}", cpu, BYTES_A_WEIGHT * weights)
-        with unpacking(f"unpack {file.name}, once"), _bar_on_a_terminal_alone(), whole:
+        with unpacking(f"unpack {file.name}"), _bar_on_a_terminal_alone(), whole:
             model = AutoModelForCausalLM.from_pretrained(
                 file.parent,
                 gguf_file=file.name,

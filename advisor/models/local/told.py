@@ -14,6 +14,7 @@ from advisor import progress
 MEGABYTE = 1e6
 BYTES = "B"
 WRITTEN = "Reconstructing"  # begins what the hub's library calls its bar of bytes that are on the disk
+WRITE = "write what was unpacked"
 BAR = "tqdm"  # Transformers' name for it, in its module that reads GGUF files
 
 
@@ -33,7 +34,7 @@ def unpacking(what: str) -> Iterator[None]:
         for tensor in tensors:
             yield tensor
             progress.advance()
-        progress.step(f"{what}: write", None)
+        progress.step(WRITE, None)
 
     setattr(library, BAR, told)
     try:

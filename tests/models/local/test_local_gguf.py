@@ -141,9 +141,9 @@ def test_whoever_listens_is_told_how_far_it_is(file: Path) -> None:
 
     with listening(Ear()):
         converted(file)
-    assert told[0] == (f"unpack {file.name}, once", len(told) - 2)
-    assert told[1:-1] == [1] * (len(told) - 2)
-    assert told[-1] == (f"unpack {file.name}, once: write", None)
+    assert told[0] == (f"unpack {file.name}", len(told) - 3)
+    assert told[1:-2] == [1] * (len(told) - 3)
+    assert told[-2:] == [("write what was unpacked", None), (f"load {file.name}", None)]
 
 
 @pytest.mark.usefixtures("cache")
