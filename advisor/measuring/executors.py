@@ -6,6 +6,7 @@ time are those of the process that measured them, and what others took of the ma
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -33,7 +34,8 @@ from advisor.tasks import Task
 SILENCE = Silence()
 TELL = 0.2
 """Seconds after which a worker tells again how far it is; what it measures is not held up by telling."""
-STEP, ADVANCE = "step", "advance"
+STEP, ADVANCE, NOTE = "step", "advance", "note"
+log = logging.getLogger(__name__)
 
 Rows = Mapping[str, Sequence[Assignment]]
 """By spec, in the order of the comparison: a run for each seed."""
@@ -213,6 +215,8 @@ def _told(worker: _Worker) -> str | None:
     kind, *what = outcome
     if kind == STEP:
         worker.lane.step(*what)
+    elif kind == NOTE:
+        log.warning(*what)
     else:
         worker.lane.advance(*what)
     return None
@@ -237,9 +241,26 @@ class _Telling(Silence):
             self._tell(ADVANCE, self._done)
             self._done, self._told = 0, time.monotonic()
 
+    def note(self, text: str) -> None:
+        """What would be logged."""
+        self._tell(NOTE, "%s", text)
+
     def _tell(self, *what: object) -> None:
         with suppress(OSError):  # nobody hears it any more; that is no failure of what is measured
             self._line.send(what)
+
+
+class _Passed(logging.Handler):
+    """Log lines of a worker go where those of the process that started it go: two that write to one terminal would
+    tear each other's lines."""
+
+    def __init__(self, telling: _Telling) -> None:
+        super().__init__(logging.WARNING)
+        self._telling = telling
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one on."""
+        self._telling.note(self.format(record))
 
 
 def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], said: tuple[bool, bool]) -> None:
@@ -252,10 +273,11 @@ def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], said: tu
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     Thread(target=_end_with_parent, daemon=True).start()
     model: LanguageModel | None = None
+    telling = _Telling(line)
+    logging.getLogger().addHandler(_Passed(telling))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), fresh() if anew else nullcontext():
         while True:
             assignment: Assignment = line.recv()
-            telling = _Telling(line)
             try:
                 with listening(Fitting(telling)):
                     model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")), typed=typed)

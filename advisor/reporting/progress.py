@@ -135,6 +135,8 @@ class LiveProgress:
 
     def lane(self, spec: str) -> Lane:
         """A run starts beside others; a log is told of it when its row ends."""
+        if not self._head:
+            self._end_step()  # what came before the runs, such as loading the model
         return _Lane(self._view, plain(spec)) if self._view else Silence()
 
     def _end_step(self) -> None:
@@ -205,7 +207,7 @@ class _Lane:
     def __init__(self, view: _View, head: str) -> None:
         self._view = view
         self._head = head
-        self._bar: TaskID | None = view.add(head, "begins", None)
+        self._bar: TaskID | None = view.add(head, "start", None)
 
     def step(self, name: str, total: int | None) -> None:
         """A step of it starts."""
@@ -260,7 +262,7 @@ class _View:
     def add(self, head: str, name: str, total: int | None) -> TaskID:
         """A bar for a step."""
         room = self.console.width - (62 if self.console.width >= NARROW else 24)
-        name = shorten(name, max(16, room - 18 if head else room))
+        name = shorten(name, max(16, room - min(18, len(head))))
         shown = f"{shorten(head, max(16, room - len(name)))}  {name}" if head else name
         bar = self.bars.add_task(shown, total=total)
         self._redraw()
