@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -175,30 +176,33 @@ class _Waiting:
         self._view = view
         self._what, self._seconds, self._again = "", 0.0, 0.0
         self._bar: TaskID | None = None
+        self._one = threading.RLock()
 
     def tell(self, what: str, seconds: float) -> None:
-        """It is waited for `what`, since so many seconds."""
-        if what != self._what:
-            self.end()
-            self._what, self._again = what, FIRST_AGAIN
-            if self._view:
-                self._bar = self._view.add("", f"waiting for {what}", None)
-            else:
-                self._say(f"waiting for {what}")
-        elif not self._view and seconds >= self._again:
-            self._again *= 2
-            self._say(f"still waiting for {what}, {duration(seconds)}")
-        self._seconds = seconds
+        """It is waited for `what`, since so many seconds; threads may tell it."""
+        with self._one:
+            if what != self._what:
+                self.end()
+                self._what, self._again = what, FIRST_AGAIN
+                if self._view:
+                    self._bar = self._view.add("", f"waiting for {what}", None)
+                else:
+                    self._say(f"waiting for {what}")
+            elif not self._view and seconds >= self._again:
+                self._again *= 2
+                self._say(f"still waiting for {what}, {duration(seconds)}")
+            self._seconds = seconds
 
     def end(self) -> None:
         """It is not waited any more."""
-        if not self._what:
-            return
-        if self._view and self._bar is not None:
-            self._view.remove(self._bar)
-        if self._seconds >= WORTH_TELLING:
-            self._say(f"waited {duration(self._seconds)} for {self._what}")
-        self._what, self._bar = "", None
+        with self._one:
+            if not self._what:
+                return
+            if self._view and self._bar is not None:
+                self._view.remove(self._bar)
+            if self._seconds >= WORTH_TELLING:
+                self._say(f"waited {duration(self._seconds)} for {self._what}")
+            self._what, self._bar = "", None
 
 
 class _Lane:
