@@ -87,11 +87,11 @@ class RowsSoFar:
         """
         if self._places:
             head: tuple[str, ...] = ("race", "quality so far", "examples", "")
-            rows = [
+            rows: list[tuple[str, ...]] = [
                 (one.spec, decimals(one.quality) if one.examples else "", f"{one.examples}", one.state)
                 for one in self._places.values()
             ]
-            widths = (QUALITY, FIT, NOTE if width >= NAME + 4 * GAP + QUALITY + FIT + NOTE else 12)
+            widths: tuple[int, ...] = (QUALITY, FIT, NOTE if width >= NAME + 4 * GAP + QUALITY + FIT + NOTE else 12)
         else:
             head = ("done", "quality so far", "fit", "p50", "")
             rows = [(one.spec, *one.cells, one.note) for one in self._rows.values()]
@@ -116,5 +116,5 @@ def _line(cells: Sequence[str], name: int, widths: Sequence[int]) -> str:
     last = len(widths) - 1
     for number, (cell, width) in enumerate(zip(cells[1:], widths, strict=True)):
         if width:
-            parts.append(pad(shorten(cell, width), width, right=number and number < last))
+            parts.append(pad(shorten(cell, width), width, right=0 < number < last))
     return (" " * GAP).join(parts).rstrip()

@@ -1,4 +1,4 @@
-"""What a command says while it runs, as a process of its own: at once, and on a terminal without leaving it in disorder."""
+"""What a command says while it runs, as a process of its own: at once, and without leaving a terminal in disorder."""
 
 from __future__ import annotations
 
