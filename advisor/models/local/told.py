@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from huggingface_hub.utils import tqdm
+from huggingface_hub.utils.tqdm import tqdm
 from transformers import modeling_gguf_pytorch_utils
 
 from advisor import progress
@@ -43,7 +43,7 @@ def unpacking(what: str) -> Iterator[None]:
         setattr(library, BAR, drawn)
 
 
-def download_bar(name: str, size: int | None) -> type[tqdm] | None:
+def download_bar(name: str, size: int | None) -> Any:
     """A class for the hub's library to tell a download by, as a step in megabytes; None where nobody listens.
 
     Args:
@@ -53,15 +53,15 @@ def download_bar(name: str, size: int | None) -> type[tqdm] | None:
     if hears is None:
         return None
     hears.step(f"download {name}, MB", max(1, round(size / MEGABYTE)) if size else None)
-    told = 0
+    tell, told = hears.advance, 0
 
-    class Told(tqdm):  # type: ignore[type-arg]
+    class DownloadBar(tqdm):
         """Draws nothing. Of the bars that are made of it, one is told: that of bytes that are on the disk."""
 
         def __init__(self, *args: Any, **given: Any) -> None:
             self.counts = given.get("unit") == BYTES and str(given.get("desc", "")).startswith(WRITTEN)
             self.bytes = 0.0
-            super().__init__(*args, **{**given, "disable": True})
+            super().__init__(*args, **{**given, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             """So many more; called by the threads that download."""
@@ -71,6 +71,6 @@ def download_bar(name: str, size: int | None) -> type[tqdm] | None:
                 more = int(self.bytes / MEGABYTE) - told
                 if more > 0:
                     told += more
-                    hears.advance(more)
+                    tell(more)
 
-    return Told
+    return DownloadBar
