@@ -27,7 +27,7 @@ from advisor.reporting.so_far import RowsSoFar
 REDRAWN = 5  # times a second
 NARROW = 90  # columns below which the bar and the pace of a step are left out
 FIRST_AGAIN = 60.0  # seconds after which a log is told again that something is waited for; then after twice as long
-WORTH_TELLING = 1.0  # seconds of waiting that a log is told of when they are over
+WORTH_TELLING = 1.0  # seconds of waiting, or of a step outside of runs, that a log is told of when they are over
 
 
 class LiveProgress:
@@ -74,6 +74,8 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+        if error is not None and not self._head and not self._view:
+            self._step = ""  # what went wrong is told by itself
         self._end_step()
         if self._view:
             self._view.stop()
@@ -95,8 +97,6 @@ class LiveProgress:
         self._step, self._total, self._done, self._step_begun = name, total, 0, self._clock()
         if self._view:
             self._bar = self._view.add(self._head, name, total)
-        elif not self._head:
-            self._say(name)
 
     def advance(self, n: int = 1) -> None:
         """`n` more examples or steps are done."""
@@ -145,9 +145,12 @@ class LiveProgress:
         if self._view and self._bar is not None:
             self._view.remove(self._bar)
             self._bar = None
-        elif self._step and self._head and (self._done or not self._total):  # else there was no time for it
+        elif self._step:
             seconds = self._clock() - self._step_begun
-            self._say(f"  {self._step}: {_pace(self._done, seconds)}")
+            if self._head and (self._done or not self._total):  # else there was no time for it
+                self._say(f"  {self._step}: {_pace(self._done, seconds)}")
+            elif not self._head and seconds >= WORTH_TELLING:
+                self._say(f"{self._step}: {_pace(self._done, seconds)}")
         self._step = ""
 
     def _say(self, line: str) -> None:

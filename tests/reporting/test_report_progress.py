@@ -222,7 +222,6 @@ def test_a_race_shows_how_it_stands(terminal: Callable[[int], Terminal]) -> None
     assert log.getvalue().splitlines() == [
         "  head: quality so far 0.750 over 16 race examples",
         "  lora: quality so far 0.250 over 16 race examples; beaten",
-        "predict",
     ]
     shown = ESCAPE.sub("", screen.getvalue())
     assert re.search(r"race +quality so far +examples", shown)
@@ -242,10 +241,10 @@ def test_a_step_that_there_was_no_time_for_is_no_line() -> None:
 
 
 def test_items_are_counted_only_where_they_take_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds, said in ((0.0, []), (0.3, ["read rows"])):
-        ticks, stream = itertools.count(), io.StringIO()
+    for seconds, said in ((0.0, []), (0.3, ["read rows: 10 in 2.0 s (5.0/s)"])):
+        ticks, stream, clock = itertools.count(), io.StringIO(), itertools.count(step=2)
         monkeypatch.setattr(time, "monotonic", lambda s=seconds, t=ticks: s * next(t))
-        with LiveProgress(stream, clock=lambda: 0.0):
+        with LiveProgress(stream, clock=lambda c=clock: float(next(c))):  # type: ignore[misc]
             assert list(counted(range(10), "read rows")) == list(range(10))
         assert stream.getvalue().splitlines() == said
 
