@@ -14,9 +14,10 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from advisor.cleaning import cleaned, say
+from advisor.cleaning import cleaned, plain, say
 from advisor.disk import NoRoom, no_room, put
 from advisor.errors import Interrupted, UserError
 from advisor.intake import check_arguments
@@ -27,6 +28,8 @@ from advisor.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and (first := _first_words(given)):
+        say(first)  # before anything is imported, which takes a second or more where the machine is busy
     parser = _parser(given)
     options, left = parser.parse_known_args(given)
     if left and (any(argument.startswith("-") for argument in left) or not hasattr(options, "asked")):
@@ -68,6 +71,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _first_words(given: Sequence[str]) -> str:
+    """What a command that takes a while begins with; empty for the others, and where only help is asked for."""
+    command = next((one for one in given if not one.startswith("-")), "")
+    if command not in _SLOW or {"-h", "--help"} & set(given):
+        return ""
+    rest = given[given.index(command) + 1 :]
+    alone = [one for before, one in zip(["", *rest], rest, strict=False) if not (before[:1] == "-" or one[:1] == "-")]
+    named = next((one for one in rest if one[:1] != "-" and _is_there(one)), next(iter(alone), ""))
+    return f"advisor {command}: reading {plain(named)}" if named else f"advisor {command}: starting"
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a path, or with a null in it: what is wrong is told later
+        return False
+
+
 def _give_up_on_output() -> None:
     """Close standard output, so that the interpreter does not fail to flush it at exit."""
     with suppress(OSError):  # what stands in for it may be no file
@@ -100,6 +121,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             command.set_defaults(command=module.run)
     return parser
 
+
+_SLOW = ("import", "profile", "clean", "recommend", "compare", "curve", "report", "answer")
+"""Commands that read a task or a run folder, or load a model."""
 
 _MODULES = {"import": "importing"}  # where a command's own name is no module's
 

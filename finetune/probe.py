@@ -68,7 +68,6 @@ class LayerProbe(Schedule, Curation, Approach):
     name: ClassVar[str] = "probe"
     defining: ClassVar[tuple[str, ...]] = ("unfreeze",)
     only_seen_labels: ClassVar[bool] = True
-    reads_layers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,6 +94,16 @@ class LayerProbe(Schedule, Curation, Approach):
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
         return unclassifiable(task) or self.improper(task) or uncalibrated(self.calibrate, task)
+
+    def beyond(self, layers: int) -> str:
+        """A model of which no layer can be read, or not the one that is asked for."""
+        if not layers:
+            return "the model gives answers only, not the hidden states of its layers"
+        if self.layer != "auto" and self.layer > layers:
+            return f"the model has {layers} layers, and none is number {self.layer}"
+        if self.unfreeze > layers:
+            return f"unfreeze is {self.unfreeze}, and the model has {layers} layers"
+        return ""
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
@@ -164,12 +173,10 @@ class LayerProbe(Schedule, Curation, Approach):
     def _layers(self, model: LanguageModel) -> tuple[int, ...]:
         """The layers to compare, or the one that is given."""
         count = model.can.layers
-        if not count:
-            raise NotApplicable(f"{model.name} gives answers only, not the hidden states of its layers")
+        if reason := self.beyond(count):
+            raise NotApplicable(reason)
         if self.layer == "auto":
             return tuple(layer for layer in layers_tried(count) if layer >= self.unfreeze) or (count,)
-        if self.layer > count:
-            raise NotApplicable(f"{model.name} has {count} layers, and none is number {self.layer}")
         return (self.layer,)
 
 

@@ -25,7 +25,7 @@ class Qlora(Lora):
         base: NF4, four bits whose scales are quantised too, or eight bits with a scale for each row (LLM.int8).
         serve: `merged`, and `auto`, put the numbers that the codes stand for, with the adapter, in the place of the
             weights, at the speed and in the memory of the base model; `attached` answers from the codes with the
-            adapter beside.
+            adapter beside. So it is too where memory has no room for a second copy of the weights.
     """
 
     base: Base = "nf4"
@@ -34,6 +34,14 @@ class Qlora(Lora):
     unasked: ClassVar[bool] = False
     probed_as: ClassVar[str] = ""
     ranges: ClassVar[Mapping[str, SearchRange]] = Lora.ranges
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.takes_from_weights:
+            raise ValueError(
+                f"init={self.init} starts from the numbers of each layer's matrix, and qlora trains on codes; "
+                "init=default, gaussian or orthogonal do not"
+            )
 
     def method(self) -> Any:
         """LoRA by PEFT on codes of bitsandbytes."""

@@ -111,7 +111,7 @@ def scripted() -> ModuleType:
     return module
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model(scripted: ModuleType) -> Callable[..., Any]:
     """Makes a scripted model; keywords as its fields."""
     made: Callable[..., Any] = scripted.ScriptedModel

@@ -213,7 +213,6 @@ class Approach(Part):
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
         trains_model: whether the weights of the language model are trained.
-        reads_layers: whether it reads the hidden states of the language model's layers.
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
@@ -224,7 +223,6 @@ class Approach(Part):
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
     trains_model: ClassVar[bool] = False
-    reads_layers: ClassVar[bool] = False
     shows: ClassVar[Shows] = "other"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
@@ -242,6 +240,16 @@ class Approach(Part):
 
         Args:
             task: the task itself, or its outline where advice is given about one that does not exist yet.
+        """
+        return ""
+
+    def beyond(self, layers: int) -> str:
+        """Why it cannot be used on a model that gives the hidden states of so many layers; empty where it can.
+
+        Told before anything is measured, and by a plan.
+
+        Args:
+            layers: 0 where the model gives none.
         """
         return ""
 

@@ -332,13 +332,15 @@ def _required(kind: type[Part]) -> list[str]:
 
 def _convert(text: str, hint: Any, where: str) -> Any:
     accepted = _type_name(hint)
+    words: list[str] = []
     if get_origin(hint) in (types.UnionType, typing.Union):
         if text.lower() == "none":
             return None
-        words = [word for a in get_args(hint) if get_origin(a) is Literal for word in get_args(a)]
+        words += ["none"] * (types.NoneType in get_args(hint))
+        words += [word for a in get_args(hint) if get_origin(a) is Literal for word in get_args(a)]
         if text in words:
             return text
-        hint = next(a for a in get_args(hint) if a is not type(None))
+        hint = next(a for a in get_args(hint) if a is not types.NoneType)
     if get_origin(hint) is Literal:
         if text not in get_args(hint):
             raise UserError(f"{where} is {text!r}", "one of " + ", ".join(get_args(hint)))
@@ -353,8 +355,8 @@ def _convert(text: str, hint: Any, where: str) -> Any:
             raise ValueError
         return value
     except ValueError:
-        number = "a whole number" if hint is int else "a number"
-        raise UserError(f"{where} is {text!r}, not {accepted}", f"{number}, for example 8") from None
+        number = "a whole number, for example 8" if hint is int else "a number, for example 8"
+        raise UserError(f"{where} is {text!r}, not {accepted}", ", or ".join([number, *words])) from None
 
 
 def _is_plain(hint: Any) -> bool:

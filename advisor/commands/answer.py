@@ -22,6 +22,7 @@ from advisor.intake import there
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
 from advisor.models import LanguageModel
+from advisor.reporting import LiveProgress
 from advisor.tasks import Query
 from advisor.verdict import load_prices
 
@@ -49,12 +50,13 @@ def run(options: argparse.Namespace) -> int:
     options.offline = options.offline or keeps_texts(comparison)
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
-    model = (
-        load_named(options.model, options)
-        if options.model
-        else recorded_model(comparison, row, options.trust_remote_code, options.offline)
-    )
-    predictor = restored(comparison, row, model)
+    with LiveProgress():
+        model = (
+            load_named(options.model, options)
+            if options.model
+            else recorded_model(comparison, row, options.trust_remote_code, options.offline)
+        )
+        predictor = restored(comparison, row, model)
     try:
         with paying(cap_of(options), load_prices(options.prices)):
             _answer(options, predictor, model, query)

@@ -13,7 +13,7 @@ from pathlib import Path
 from advisor.cleaning import say
 from advisor.errors import UserError
 from advisor.intake import there, toml_of
-from advisor.reporting import show
+from advisor.reporting import LiveProgress, show
 from advisor.tasks import KINDS
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.documents import documents_alone
@@ -79,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
     """Import and print; returns the exit code."""
     request, out = _request(options), Path(options.out)
     if is_task(options.source):
-        found = import_into_copy(request, out, overwrite=options.overwrite)
+        with LiveProgress():
+            found = import_into_copy(request, out, overwrite=options.overwrite)
     else:
         found = asked_through(request, out, options.overwrite)
     show(found, sys.stdout, "json" if options.json else "terminal")
@@ -132,12 +133,14 @@ def asked_through(request: ImportRequest, out: Path, overwrite: bool) -> Importe
     """
     for _ in range(_MOST_QUESTIONS):
         try:
-            return import_source(request, out, overwrite=overwrite)
+            with LiveProgress():
+                return import_source(request, out, overwrite=overwrite)
         except Unclear as question:
             if not (sys.stdin.isatty() and sys.stderr.isatty()):
                 raise
             request = replace(request, asked=answered(request.asked, question, _typed))
-    return import_source(request, out, overwrite=overwrite)
+    with LiveProgress():
+        return import_source(request, out, overwrite=overwrite)
 
 
 def answered(asked: ImportChoices, question: Unclear, typed: Callable[[], str]) -> ImportChoices:

@@ -82,7 +82,7 @@ def _outlook(
         done=_done(task, model, chosen, scope),
         done_after=_done(task, model, chosen, scope, change=task),
         rows_at_once=model.can.rows_at_once,
-        layered=model.can.layers > 0,
+        layers=model.can.layers,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from advisor import progress
 from advisor.commands.options import add_format, add_prices, add_sending, add_task, task_of
 from advisor.commands.spending import cap_of, paying
 from advisor.models.load import load_embedder, load_model
 from advisor.profiling import profile
-from advisor.reporting import check_format, show
+from advisor.reporting import LiveProgress, check_format, show
 from advisor.verdict import load_prices
 
 
@@ -33,12 +34,16 @@ def run(options: argparse.Namespace) -> int:
     task = task_of(options)
     model = embedder = None
     offline = options.offline or bool(task.limits.local_only)
-    if options.model:
-        how = {"device": options.device, "trust_remote_code": options.trust_remote_code}
-        model = load_model(options.model, **how, offline=offline)
-    if options.embedder:
-        embedder = load_embedder(options.embedder, device=options.device, offline=offline)
-    with paying(cap_of(options), load_prices(options.prices)):
-        found = profile(task, model, embedder)
+    with LiveProgress():
+        if options.model:
+            how = {"device": options.device, "trust_remote_code": options.trust_remote_code}
+            model = load_model(options.model, **how, offline=offline)
+        if options.embedder:
+            progress.step(f"load {options.embedder}", None)
+            embedder = load_embedder(options.embedder, device=options.device, offline=offline)
+        if model or embedder:
+            progress.step(f"look at {task.name}", None)
+        with paying(cap_of(options), load_prices(options.prices)):
+            found = profile(task, model, embedder)
     show(found, sys.stdout, "json" if options.json else options.format)
     return 0

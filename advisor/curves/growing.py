@@ -24,7 +24,7 @@ from advisor.measuring.comparing import Plan, carry_out, keep_threads
 from advisor.measuring.judging import no_judges
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lock import CURVES, alone
-from advisor.measuring.progress import Progress, Silence
+from advisor.measuring.progress import Passing, Progress, Silence
 from advisor.measuring.reading import as_written, identity, is_same_model, read_comparison
 from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
@@ -178,7 +178,7 @@ def _size(name: str) -> int:
     return int(name.partition(".")[0])
 
 
-class _Steps:
+class _Steps(Passing):
     """Reports several comparisons as one: it counts on, and says with how many training examples.
 
     Args:
@@ -186,7 +186,7 @@ class _Steps:
     """
 
     def __init__(self, inner: Progress, specs: int, parts: int) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._specs = specs
         self._parts = parts
         self._part = -1
@@ -201,13 +201,9 @@ class _Steps:
         """An approach starts."""
         self._inner.begin(spec + self._where, self._part * self._specs + index, self._parts * self._specs)
 
-    def step(self, name: str, total: int | None) -> None:
-        """A step of the approach starts."""
-        self._inner.step(name, total)
-
-    def advance(self, n: int = 1) -> None:
-        """`n` more are done."""
-        self._inner.advance(n)
+    def row(self, spec: str, records: Sequence[Path], task: Task) -> None:
+        """The approach is about to end."""
+        self._inner.row(spec + self._where, records, task)
 
     def end(self, spec: str, outcome: str) -> None:
         """The approach ended."""

@@ -50,7 +50,7 @@ class ModelOutlook:
         done: specs of the approaches that are recorded with all their seeds, so that nothing of them is measured again.
         done_after: of these, the ones that were measured after the change of the task too.
         rows_at_once: prompts of a batch.
-        layered: whether it gives the hidden states of its layers.
+        layers: how many it has whose hidden states it gives.
     """
 
     alias: str
@@ -63,7 +63,7 @@ class ModelOutlook:
     done: frozenset[str] = frozenset()
     rows_at_once: int = 32
     done_after: frozenset[str] = frozenset()
-    layered: bool = True
+    layers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
         return PlannedRow(spec, alias, instead="measured already")
     if approach.trains_model and not model.trainable:
         return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
-    if approach.reads_layers and not model.layered:
-        return PlannedRow(spec, alias, instead="skipped: the model does not give its hidden states")
+    if reason := approach.beyond(model.layers):
+        return PlannedRow(spec, alias, instead=f"skipped: {reason}")
     load = load_of(approach, task, model.lengths, model.facts)
     if load is None:
         return PlannedRow(spec, alias, instead="cannot be told: the approach does not say what it takes")

@@ -25,7 +25,17 @@ from advisor.measuring.graded import GRADES, write_grades
 from advisor.measuring.judging import check_judges, judge, judge_sources
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
-from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup, loaded
+from advisor.measuring.lineup import (
+    Given,
+    Lineup,
+    Source,
+    asked,
+    check_test,
+    chosen_of,
+    lineup,
+    loaded,
+    tell_beyond,
+)
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import outside, with_outside
 from advisor.measuring.passes import Passes
@@ -268,6 +278,7 @@ def _measure(
     task = with_outside(task, chosen)
     folder, executor = plan.folder, HERE if model.can.remote else plan.executor
     keep_threads(model, [folder])
+    tell_beyond(chosen, model)
     with executor.sharing(model):
         head = {**head_of(plan, task, model, chosen), **more}
         head["answers"] = write_answers(folder / head["key"] / ANSWERS, task.test, plan.texts)

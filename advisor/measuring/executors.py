@@ -6,6 +6,7 @@ time are those of the process that measured them, and what others took of the ma
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -22,12 +23,19 @@ from typing import Any, Protocol
 from advisor.approaches import is_described
 from advisor.errors import UserError
 from advisor.measuring.assignment import Assignment
-from advisor.measuring.progress import Progress, Silence
+from advisor.measuring.progress import Fitting, Lane, Progress, Silence
 from advisor.measuring.runner import run
 from advisor.models import LanguageModel
 from advisor.models.load import load_again
 from advisor.models.store import fresh, wants_fresh
+from advisor.progress import listening
 from advisor.tasks import Task
+
+SILENCE = Silence()
+TELL = 0.2
+"""Seconds after which a worker tells again how far it is; what it measures is not held up by telling."""
+STEP, ADVANCE, NOTE = "step", "advance", "note"
+log = logging.getLogger(__name__)
 
 Rows = Mapping[str, Sequence[Assignment]]
 """By spec, in the order of the comparison: a run for each seed."""
@@ -55,6 +63,7 @@ class Here:
         for number, (spec, assignments) in enumerate(rows.items(), start=1):
             progress.begin(spec, number, len(rows))
             found = [run(assignment, task, model, progress) for assignment in assignments]
+            progress.row(spec, [assignment.path for assignment in assignments], task)
             progress.end(spec, in_a_word(found))
             yield found
 
@@ -70,6 +79,13 @@ class _Worker:
     process: BaseProcess
     line: Connection
     doing: tuple[str, int] | None = None
+    lane: Lane = SILENCE
+
+    def rest(self) -> tuple[str, int]:
+        """It does nothing any more; which row's which run it did."""
+        self.lane.close()
+        done, self.doing, self.lane = self.doing or ("", 0), None, SILENCE
+        return done
 
 
 class Processes:
@@ -110,15 +126,18 @@ class Processes:
         """Outcomes as rows end, which need not be the order of the comparison."""
         away = {spec: runs for spec, runs in rows.items() if all(is_described(one.approach) for one in runs)}
         numbers = {spec: number for number, spec in enumerate(rows, start=1)}
-        for spec, found, seconds in self._away(away, task, model):
+        for spec, found, seconds in self._away(away, task, model, progress):
             progress.begin(spec, numbers[spec], len(rows))
+            progress.row(spec, [assignment.path for assignment in rows[spec]], task)
             outcome = in_a_word(found)
             progress.end(spec, f"ok after {seconds:.0f} s" if outcome == "ok" else outcome)
             yield found
         left = {spec: runs for spec, runs in rows.items() if spec not in away}
         yield from Here().outcomes(left, task, model, progress)
 
-    def _away(self, rows: Rows, task: Task, model: LanguageModel) -> Iterator[tuple[str, list[str], float]]:
+    def _away(
+        self, rows: Rows, task: Task, model: LanguageModel, progress: Progress
+    ) -> Iterator[tuple[str, list[str], float]]:
         waiting = deque((spec, number) for spec, runs in rows.items() for number in range(len(runs)))
         found: dict[str, dict[int, str]] = {spec: {} for spec in rows}
         begun: dict[str, float] = {}
@@ -128,10 +147,13 @@ class Processes:
                 for worker in workers:
                     if worker.doing is None and waiting:
                         begun.setdefault(waiting[0][0], time.monotonic())
-                        _give(worker, waiting.popleft(), rows)
+                        _give(worker, waiting.popleft(), rows, progress)
                 for worker in _ready(workers):
-                    (spec, number), worker.doing = worker.doing or ("", 0), None
-                    found[spec][number] = _told(worker)
+                    outcome = _told(worker)
+                    if outcome is None:
+                        continue
+                    spec, number = worker.rest()
+                    found[spec][number] = outcome
                     if not worker.process.is_alive():
                         workers.remove(worker)
                     if len(found[spec]) == len(rows[spec]):
@@ -145,6 +167,7 @@ class Processes:
                     )
         finally:
             for worker in workers:
+                worker.rest()
                 worker.line.close()
                 worker.process.terminate()
                 worker.process.join()
@@ -161,20 +184,21 @@ def _started(task: Task, model: LanguageModel) -> _Worker:
     return _Worker(process, ours)
 
 
-def _give(worker: _Worker, what: tuple[str, int], rows: Rows) -> None:
-    worker.doing = what
+def _give(worker: _Worker, what: tuple[str, int], rows: Rows, progress: Progress) -> None:
+    spec, number = worker.doing = what
+    worker.lane = progress.lane(f"{spec}, seed {number}" if len(rows[spec]) > 1 else spec)
     with suppress(OSError):  # it has ended: that is heard where its answer is waited for
         worker.line.send(rows[what[0]][what[1]])
 
 
 def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Those that have ended a run, or ended themselves."""
+    """Those that have something to tell, or ended themselves."""
     lines = {id(worker.line): worker for worker in workers if worker.doing}
     return [lines[id(line)] for line in wait([worker.line for worker in lines.values()])]
 
 
-def _told(worker: _Worker) -> str:
-    """The outcome of a run.
+def _told(worker: _Worker) -> str | None:
+    """The outcome of a run; None while it goes on, of which its lane is told.
 
     Raises:
         UserError: as the run itself would, or the model could not be loaded there.
@@ -186,7 +210,57 @@ def _told(worker: _Worker) -> str:
         return f"interrupted: its process ended ({worker.process.exitcode}); the same command goes on from there"
     if isinstance(outcome, UserError):
         raise outcome
-    return str(outcome)
+    if isinstance(outcome, str):
+        return outcome
+    kind, *what = outcome
+    if kind == STEP:
+        worker.lane.step(*what)
+    elif kind == NOTE:
+        log.warning(*what)
+    else:
+        worker.lane.advance(*what)
+    return None
+
+
+class _Telling(Silence):
+    """Tells the process that started this one where a run stands, and that at most a few times a second."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line = line
+        self._done, self._told = 0, 0.0
+
+    def step(self, name: str, total: int | None) -> None:
+        """A step starts."""
+        self._tell(STEP, name, total)
+        self._done, self._told = 0, time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more are done."""
+        self._done += n
+        if time.monotonic() - self._told > TELL:
+            self._tell(ADVANCE, self._done)
+            self._done, self._told = 0, time.monotonic()
+
+    def note(self, text: str) -> None:
+        """What would be logged."""
+        self._tell(NOTE, "%s", text)
+
+    def _tell(self, *what: object) -> None:
+        with suppress(OSError):  # nobody hears it any more; that is no failure of what is measured
+            self._line.send(what)
+
+
+class _Passed(logging.Handler):
+    """Log lines of a worker go where those of the process that started it go: two that write to one terminal would
+    tear each other's lines."""
+
+    def __init__(self, telling: _Telling) -> None:
+        super().__init__(logging.WARNING)
+        self._telling = telling
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one on."""
+        self._telling.note(self.format(record))
 
 
 def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], said: tuple[bool, bool]) -> None:
@@ -199,14 +273,17 @@ def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], said: tu
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     Thread(target=_end_with_parent, daemon=True).start()
     model: LanguageModel | None = None
+    telling = _Telling(line)
+    logging.getLogger().addHandler(_Passed(telling))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), fresh() if anew else nullcontext():
         while True:
             assignment: Assignment = line.recv()
             try:
-                model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")), typed=typed)
+                with listening(Fitting(telling)):
+                    model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")), typed=typed)
                 if assignment.threads:
                     model.use_threads(assignment.threads)
-                line.send(run(assignment, task, model, Silence()))
+                line.send(run(assignment, task, model, telling))
             except UserError as error:
                 line.send(error)
 

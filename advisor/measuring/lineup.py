@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from advisor.models import LanguageModel
 from advisor.models.hosted.address import runs_here
 from advisor.models.load import ModelSource, checked_alias, last_part
 from advisor.tasks import Task
+
+log = logging.getLogger(__name__)
 
 Given = str | Approach | ContextBuilder | Tuner
 """An approach as a caller names it; a spec may name a model behind `@`."""
@@ -191,6 +194,13 @@ def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Appro
         )
     check_test(task)
     return {spec_of(one.approach): one.approach for one in found}
+
+
+def tell_beyond(chosen: Mapping[str, Approach], model: LanguageModel) -> None:
+    """Note what the model cannot do because of how many layers it has, before the others are measured."""
+    for spec, approach in chosen.items():
+        if reason := approach.beyond(model.can.layers):
+            log.warning("note: %s will be skipped: %s", spec, reason)
 
 
 def check_test(task: Task) -> None:

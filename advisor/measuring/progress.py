@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from advisor.progress import listening
+from advisor.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class RacePlace:
+    """Where an approach stands in a race that goes on.
+
+    Attributes:
+        examples: race examples that it has answered.
+        quality: the metric over those; None before the first.
+        state: what became of it, in words; empty while it is in the race.
+    """
+
+    spec: str
+    examples: int
+    quality: float | None
+    state: str = ""
+
+
+class Lane(Protocol):
+    """One of several runs that go on at once."""
+
+    def step(self, name: str, total: int | None) -> None:
+        """A step of it starts."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more examples of the step are done."""
+
+    def close(self) -> None:
+        """It has ended, whatever came of it."""
 
 
 class Progress(Protocol):
@@ -21,8 +53,20 @@ class Progress(Protocol):
     def advance(self, n: int = 1) -> None:
         """`n` more examples of the step are done."""
 
+    def wait(self, what: str, seconds: float) -> None:
+        """Nothing goes on but waiting for `what`, since so many seconds; told again and again until it is over."""
+
+    def row(self, spec: str, records: Sequence[Path], task: Task) -> None:
+        """An approach is about to end; what was measured of it lies in these records, one for each seed."""
+
     def end(self, spec: str, outcome: str) -> None:
         """It ended: `ok`, `already done`, or `failed`, `skipped` or `not completed`, each with why."""
+
+    def standing(self, places: Sequence[RacePlace]) -> None:
+        """A race goes on, in which approaches stand so."""
+
+    def lane(self, spec: str) -> Lane:
+        """A run of an approach starts beside others; its lane is told what goes on in it until it is closed."""
 
 
 class Silence:
@@ -37,8 +81,63 @@ class Silence:
     def advance(self, n: int = 1) -> None:
         """Nothing."""
 
+    def wait(self, what: str, seconds: float) -> None:
+        """Nothing."""
+
+    def row(self, spec: str, records: Sequence[Path], task: Task) -> None:
+        """Nothing."""
+
     def end(self, spec: str, outcome: str) -> None:
         """Nothing."""
+
+    def standing(self, places: Sequence[RacePlace]) -> None:
+        """Nothing."""
+
+    def lane(self, spec: str) -> Lane:
+        """One that shows nothing."""
+        return self
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Passing:
+    """Passes everything on, for those that change a part of it on the way."""
+
+    def __init__(self, inner: Progress) -> None:
+        self._inner = inner
+
+    def begin(self, spec: str, index: int, of: int) -> None:
+        """An approach starts."""
+        self._inner.begin(spec, index, of)
+
+    def step(self, name: str, total: int | None) -> None:
+        """A step of it starts."""
+        self._inner.step(name, total)
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more are done."""
+        self._inner.advance(n)
+
+    def wait(self, what: str, seconds: float) -> None:
+        """It waits for others."""
+        self._inner.wait(what, seconds)
+
+    def row(self, spec: str, records: Sequence[Path], task: Task) -> None:
+        """It is about to end."""
+        self._inner.row(spec, records, task)
+
+    def end(self, spec: str, outcome: str) -> None:
+        """It ended."""
+        self._inner.end(spec, outcome)
+
+    def standing(self, places: Sequence[RacePlace]) -> None:
+        """A race goes on."""
+        self._inner.standing(places)
+
+    def lane(self, spec: str) -> Lane:
+        """A run starts beside others."""
+        return self._inner.lane(spec)
 
 
 class Fitting:
@@ -57,6 +156,10 @@ class Fitting:
 
     def answered(self, prompts: int) -> None:
         """Nothing."""
+
+    def wait(self, what: str, seconds: float) -> None:
+        """It waits for others."""
+        self.progress.wait(what, seconds)
 
 
 class Answering:
@@ -81,6 +184,10 @@ class Answering:
         more = min(prompts, self.left)
         self.left -= more
         self.progress.advance(more)
+
+    def wait(self, what: str, seconds: float) -> None:
+        """It waits for others."""
+        self.progress.wait(what, seconds)
 
 
 @contextmanager

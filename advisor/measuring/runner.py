@@ -51,7 +51,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         return _completed(assignment, task, model, progress, before) or "already done"
     if (reason := given_up(before)) and not wants_fresh():
         return _failed(assignment, reason, given_up=True)
-    if reason := assignment.approach.unsuited(task):
+    if reason := assignment.approach.unsuited(task) or assignment.approach.beyond(model.can.layers):
         if before is None or before.status != "skipped":
             _open(assignment, before)
             append(assignment.path, {"type": "skipped", "error": reason})

@@ -15,6 +15,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
 
+from advisor import progress
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
 from advisor.models.hosted.address import SCHEME, Address, place_of, refuse_if_offline, runs_here
@@ -193,6 +194,7 @@ def load_model(
     """
     loading = Loading(**options)
     checked_bits("quantize", loading.quantize)
+    progress.step(f"load {name}", None)
     model = _loaded(MODELS, "model", name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(

@@ -21,6 +21,8 @@ from advisor.tasks import Task
 from advisor.tasks.splits import scarce
 from advisor.verdict import words
 
+NAME = "first measurements"
+"""What they are called together; `probe` is an approach."""
 PLANNED = 0.95
 """Share of the time that is planned with; the rest is for plans that a slower moment upsets."""
 ONE_STEP = 0.3
@@ -53,12 +55,13 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
     stood = clock.look()
     allowance = Allowance(PLANNED * seconds)
     bench = Bench(task.for_fitting(), slices, MeteredModel(model, allowance), allowance)
-    progress.begin("probe", 1, 1)
+    progress.begin(NAME, 1, 1)
     probes, left_out = _probes(bench)
     _in_rounds(probes, allowance, progress)
     model.forget()
     clock.drain()
-    progress.end("probe", "ok")
+    late = [one.name for one in probes if one.refused and not one.done]
+    progress.end(NAME, f"ok; no time for {words.listed(late)}" if late else "ok")
     others = between(stood, clock.look()).share
     return Probes(
         readings=tuple(one.readings[-1] for one in probes if one.readings),

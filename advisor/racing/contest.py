@@ -36,6 +36,8 @@ from advisor.verdict.prices import Prices, load_prices
 from advisor.verdict.race import WHY, Entrant, Race, State
 from advisor.verdict.standings import GAIN
 
+ON_TEST = " on the test set"
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -88,7 +90,9 @@ def race(
     terms = terms or Terms(Budget(seconds=600.0))
     if terms.seeds < 1:
         raise UserError(f"--seeds is {terms.seeds}", "1 or more")
-    return _Contest(task, model, approaches, terms, Path(out or Path("runs") / task.name), progress or Silence()).hold()
+    folder = Path(out or Path("runs") / task.name)
+    with alone(folder / RACE):  # what is recorded there is read when nobody adds to it any more
+        return _Contest(task, model, approaches, terms, folder, progress or Silence()).hold()
 
 
 def as_raced(task: Task, out: str | Path | None = None) -> Task:
@@ -138,17 +142,14 @@ class _Contest:
     def hold(self) -> RacedComparison:
         """Race, measure the finalists, and record the result."""
         unit = self.aside.unit
-        with alone(self.folder / RACE):
-            rules = RaceRules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
-            finish = run_race(self.track, rules)
-            raced = self.track.spent
-            finalists = finish.finalists or tuple(self.racing)[:1]
-            self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
-            comparison, late = self._measured(
-                finalists, {one.spec: one.per_example or 0.0 for one in finish.contenders}
-            )
-            result = self._result(finish, late, raced, comparison)
-            self._record(result)
+        rules = RaceRules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
+        finish = run_race(self.track, rules)
+        raced = self.track.spent
+        finalists = finish.finalists or tuple(self.racing)[:1]
+        self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
+        comparison, late = self._measured(finalists, {one.spec: one.per_example or 0.0 for one in finish.contenders})
+        result = self._result(finish, late, raced, comparison)
+        self._record(result)
         return result
 
     def _edges(self) -> dict[str, float]:
@@ -185,7 +186,7 @@ class _Contest:
         chosen = [*(self.racing[spec] for spec in specs), *self.controls.values()]
         began = time.monotonic()
         try:
-            with self.guard.allowing(seconds, list(self.racing).index(newest) + 1, " on the test set"):
+            with self.guard.allowing(seconds, list(self.racing).index(newest) + 1, ON_TEST, in_race=False):
                 return carry_out(plan, self.aside.task, self.model, chosen, self.guard)
         finally:
             if self.guard.worked:

@@ -78,6 +78,9 @@ class Field(Protocol):
     def tell(self, news: str) -> None:
         """Report progress."""
 
+    def show(self, contenders: Sequence[Contender]) -> None:
+        """Report how all contenders stand."""
+
 
 @dataclass
 class Contender:

@@ -5,12 +5,14 @@ the clock begins a span, so between two pieces of work and never within one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from advisor.measuring.progress import Progress
+from advisor.measuring.progress import Passing, Progress
 from advisor.models.clock import clock
 from advisor.pilot.deadline import Deadline, OutOfTime
+from advisor.tasks import Task
 from advisor.verdict.words import duration
 
 TRAINING = "train"
@@ -21,7 +23,7 @@ _EARLY, _FIRST = 0.01, 3
 will take more than twice the time."""
 
 
-class Guard:
+class Guard(Passing):
     """Forwards progress, and raises `OutOfTime` where a run exceeds its time or is bound to.
 
     Args:
@@ -33,7 +35,7 @@ class Guard:
     """
 
     def __init__(self, inner: Progress, of: int) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._of = of
         self._number = 1
         self._words = ""
@@ -44,17 +46,20 @@ class Guard:
         self._step = ""
         self._first: tuple[float, int] | None = None
         self._head: str | None = None
+        self._in_race = False
         self.worked = False
 
     @contextmanager
-    def allowing(self, seconds: float, number: int, words: str = "") -> Iterator[None]:
+    def allowing(self, seconds: float, number: int, words: str = "", in_race: bool = True) -> Iterator[None]:
         """Limit the work inside the context to `seconds`.
 
         Args:
             number: the number of the approach, from 1.
             words: a remark shown behind its name.
+            in_race: whether it is a turn of the race, which measures no row.
         """
         self._deadline, self._number, self._words = Deadline(seconds), number, words
+        self._in_race = in_race
         self.worked = False
         try:
             with clock.ringing(self._check):
@@ -100,6 +105,11 @@ class Guard:
             training = time.perf_counter() - self._step_begun + more if self._step == TRAINING else 0.0
             why = f"it would have taken at least {duration(needed)}, and {duration(max(allowed, 0))} were left for it"
             raise OutOfTime(why, needed, min(training, needed))
+
+    def row(self, spec: str, records: Sequence[Path], task: Task) -> None:
+        """The approach is about to end; a turn's few examples are no row of the comparison."""
+        if not self._in_race:
+            self._inner.row(spec + self._words, records, task)
 
     def end(self, spec: str, outcome: str) -> None:
         """The approach ended."""

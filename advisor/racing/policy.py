@@ -150,6 +150,7 @@ class _Race:
         while one := next((one for one in self._order() if one.spec in waiting), None):
             waiting.discard(one.spec)
             short |= not self._turn(one, until)
+            self.field.show(tuple(self.standing.contenders.values()))
         return short
 
     def _order(self) -> list[Contender]:

@@ -28,12 +28,13 @@ from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
 from advisor.measuring.outside import outside
+from advisor.measuring.progress import RacePlace
 from advisor.measuring.reading import identity
 from advisor.measuring.records import Comparison, described_by, facts_in
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime
-from advisor.racing.field import Leg
+from advisor.racing.field import Contender, Leg
 from advisor.racing.guard import Guard
 from advisor.racing.setaside import SetAside
 from advisor.tasks import Limits, Outline, release_of, subset
@@ -180,6 +181,16 @@ class Track:
     def tell(self, news: str) -> None:
         """Report progress."""
         self.guard.tell("race", news)
+
+    def show(self, contenders: Sequence[Contender]) -> None:
+        """Report how all contenders stand."""
+        unit = self.aside.unit
+        self.guard.standing(
+            [
+                RacePlace(one.spec, one.scores.size, unit * one.mean if one.scores.size else None, one.state or "")
+                for one in contenders
+            ]
+        )
 
     def folders(self) -> tuple[Path, ...]:
         """The folders of approaches fitted on the whole training set."""

@@ -30,10 +30,10 @@ def forgetting(decision: Decision) -> tuple[Block, ...]:
 def _details(spec: str, known: Forgotten) -> Iterator[Detail]:
     label = Code(spec)
     if known.ratio:
-        worse: Tone = "bad" if known.ratio.low > 1 else ""
+        worse: Tone = "bad" if known.ratio.low > 1 and not _is_nothing(known.ratio.value - 1) else ""
         yield Detail(label, _of_text(known), _times(known.ratio), worse)
     for number, other in enumerate(known.others):
-        tone: Tone = "bad" if other.difference.high < 0 else ""
+        tone: Tone = "bad" if other.difference.high < 0 and not _is_nothing(other.difference.value) else ""
         follows = bool(known.ratio) or number > 0
         yield Detail(label, _of_task(other), _signed(other.difference), tone, follows=follows)
 
@@ -42,6 +42,8 @@ def _of_text(known: Forgotten) -> str:
     ratio = known.ratio
     assert ratio is not None
     shown = "harder to predict" if ratio.low > 1 else "easier to predict" if ratio.high < 1 else "no change shown"
+    if _is_nothing(ratio.value - 1):
+        shown = "no easier, no harder to predict"
     before, after = (figures.decimals(value, 1) for value in (known.perplexity_before, known.perplexity_after))
     return f"general text {shown}: perplexity {before} untuned, {after} tuned"
 
@@ -49,9 +51,16 @@ def _of_text(known: Forgotten) -> str:
 def _of_task(other: OtherScore) -> str:
     low, high = other.difference.low, other.difference.high
     shown = "lost" if high < 0 else "gained" if low > 0 else "no change shown"
+    if _is_nothing(other.difference.value):
+        shown = "neither lost nor gained"
     before, after = (figures.decimals(value) for value in (other.before, other.after))
     examples = words.many(other.n, "example")
     return f"{other.name} {shown}: {words.metric(other.metric)} {before} untuned, {after} tuned, {examples}"
+
+
+def _is_nothing(change: float) -> bool:
+    """Whether a change is none as it is written, however sure its direction is."""
+    return float(figures.decimals(change)) == 0
 
 
 def _times(found: Interval) -> str:

@@ -70,7 +70,7 @@ def costs(decision: Decision) -> Table:
         ("first token, p50 ms", _first_token, lambda r: r.latency.ttft_p50 if r.latency else None),
         ("queries per second", _throughput, lambda r: r.throughput_qps),
         ("index", lambda r: _where_any(r.index_seconds, figures.duration), lambda r: r.index_seconds),
-        ("peak memory", lambda r: figures.size(r.peak_memory_bytes), lambda r: r.peak_memory_bytes),
+        (PEAK, lambda r: figures.size(r.peak_memory_bytes), lambda r: r.peak_memory_bytes),
         ("left behind", lambda r: _where_any(r.artifact_bytes, figures.size), lambda r: r.artifact_bytes),
         (
             "trained parameters",
@@ -78,11 +78,19 @@ def costs(decision: Decision) -> Table:
             lambda r: r.trainable_parameters,
         ),
     ]
-    columns = tuple(
+    columns = [
         Column((title,), [cell(row) for row in measured], values=[value(row) for row in measured])
         for title, cell, value in found
-    )
-    return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+    ]
+    at = [title for title, *_ in found].index(PEAK)
+    columns[at] = replace(columns[at], note=_of_memory(decision))
+    return Table(tuple(TableRow(Code(row.spec)) for row in measured), tuple(columns))
+
+
+def _of_memory(decision: Decision) -> str:
+    """What peak memory is, where that is not what a device has allocated."""
+    here = [member.facts for member in decision.comparison.models if member.facts.place == "process"]
+    return _RESIDENT if any(facts.device == "cpu" for facts in here) else ""
 
 
 def _where_any(value: float | None, show: Callable[[float | None], str]) -> str:
@@ -156,7 +164,8 @@ def training(decision: Decision) -> Table | None:
     if any(row.perplexity for row in found):
         cells.insert(2, (("perplexity", "of text"), _perplexity, 1))
     columns = [Column(title, [cell(row) for row in found], " ".join(title).strip(), rank=r) for title, cell, r in cells]
-    note = f"{_BY_GRADIENT} {_OF_TEXT}" if any(row.perplexity for row in found) else _BY_GRADIENT
+    notes = [_BY_GRADIENT, _OF_TEXT if any(row.perplexity for row in found) else "", _of_memory(decision)]
+    note = " ".join(filter(None, notes))
     columns[-1] = replace(columns[-1], left=True, note=note)
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in found), tuple(columns))
 
@@ -169,6 +178,12 @@ def _perplexity(row: Row) -> str:
 _BY_GRADIENT = (
     "Tokens seen are those of training examples, prompts and answers, each as often as it was seen; latency was "
     "measured in the form that is served, merged into the model's weights or attached to them."
+)
+PEAK = "peak memory"
+_RESIDENT = (
+    "Peak memory on a processor is the most that the whole process held while a row was measured: the model, the "
+    "embedder, libraries, and what rows before it have loaded and not given back. It says what a machine needs, and by "
+    "small differences nothing of a row."
 )
 _OF_TEXT = (
     "Perplexity is that of a sample of the raw text that was learned (the documents, or what cpt read), per token, "

@@ -31,6 +31,17 @@ def complete_runs(comparison: Comparison) -> list[Run]:
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
 
 
+def complete(runs: Sequence[Run], answers: Mapping[str, Answer], metric: str) -> list[Run]:
+    """Those of an approach's runs that may be judged.
+
+    Args:
+        answers: to the test examples, by their ids.
+    """
+    if any(run.status == "failed" for run in runs):
+        return []
+    return [run for run in runs if run.status == "ok" and _is_judged(run, answers, metric) and not lacking(run)]
+
+
 def measured(comparison: Comparison) -> list[Row]:
     """One row per approach in order of appearance, without quality, costs and eligibility."""
     return [_row(comparison, spec) for spec in dict.fromkeys(run.spec for run in comparison.runs)]
@@ -38,9 +49,7 @@ def measured(comparison: Comparison) -> list[Row]:
 
 def _complete(comparison: Comparison, spec: str) -> list[Run]:
     runs = [run for run in comparison.runs if run.spec == spec]
-    if any(run.status == "failed" for run in runs):
-        return []
-    return [run for run in runs if run.status == "ok" and _is_judged(comparison, run) and not lacking(run)]
+    return complete(runs, comparison.answers, comparison.task.metric)
 
 
 def lacking(run: Run) -> str:
@@ -55,11 +64,10 @@ def lacking(run: Run) -> str:
     return f"{found.total():,} of {len(run.predictions):,} queries got no answer: {why}"
 
 
-def _is_judged(comparison: Comparison, run: Run) -> bool:
+def _is_judged(run: Run, answers: Mapping[str, Answer], metric: str) -> bool:
     """Whether every test example is answered, and what the metric has to ask a model was asked."""
-    answers = comparison.answers
     whole = bool(answers) and answers.keys() <= {p.id for p in run.predictions}
-    return whole and is_scored(comparison.task.metric, run, answers)
+    return whole and is_scored(metric, run, answers)
 
 
 def _row(comparison: Comparison, spec: str) -> Row:

@@ -45,7 +45,7 @@ from advisor.forecast.learned import Knowledge, expect_from, learn, learned_edge
 from advisor.measuring.reading import JOURNAL, read_comparison
 from advisor.measuring.records import Comparison, Run
 from advisor.pilot.deadline import OutOfTime
-from advisor.racing.field import Leg
+from advisor.racing.field import Contender, Leg
 from advisor.racing.policy import TRIAL_SHARE, Finish, RaceRules, run_race
 from advisor.racing.setaside import SetAside
 from advisor.tasks import Example, Task
@@ -150,6 +150,9 @@ class Recorded:
         return per_example * self.split.test
 
     def tell(self, news: str) -> None:
+        """Progress is not reported."""
+
+    def show(self, contenders: Sequence[Contender]) -> None:
         """Progress is not reported."""
 
 

@@ -57,7 +57,11 @@ class QloraMethod(Method):
         """In the form in which it is to be served."""
         if quantised(model.module):
             return self.plain.tuned(model, learned)
-        peft, state, attached = learned.config.peft, learned.state, self.plain.serve == "attached"
+        peft, state, why = learned.config.peft, learned.state, ""
+        attached = self.plain.serve == "attached"
+        with model.own_weights():
+            if not attached and model.originals.place(_weights_in_codes(model)) != "memory":
+                attached, why = True, ", since memory had no room for those beside the weights"
         with model.own_weights(), _codes(model, self.base) as codes:
             whole = sum(layer.weight.nbytes for layer in codes.own.values())
             taken = sum(map(code_bytes, codes.layers.values()))
@@ -66,7 +70,7 @@ class QloraMethod(Method):
         note = (
             f"The linear layers were trained on as {NAMES[BITS[self.base]]} codes: {taken / 1e6:,.0f} MB in place of "
             f"{whole / 1e6:,.0f} MB; the weights themselves lay beside them here, for the other rows. Queries were "
-            f"answered from {'the codes' if attached else 'the numbers that the codes stand for'}."
+            f"answered from {'the codes' if attached else 'the numbers that the codes stand for'}{why}."
         )
         return TunedAdapter(learned, adaptation, note)
 
@@ -116,6 +120,12 @@ def _put_in(module: Any, base: str, model: LocalModel) -> tuple[_Codes, Callable
             module.set_submodule(name, layer)
 
     return _Codes(own, layers), put_back
+
+
+def _weights_in_codes(model: LocalModel) -> list[str]:
+    """The names of the weights in whose place the numbers of codes come."""
+    module = model.module
+    return [f"{name}.weight" for name, layer in module.named_modules() if _coded(module, name, layer)]
 
 
 def _coded(module: Any, name: str, layer: Any) -> bool:

@@ -17,6 +17,7 @@ from advisor.curves.growing import Sizes, grow, holds_growth, read_growth
 from advisor.errors import UserError
 from advisor.measuring.comparing import compare
 from advisor.measuring.lock import CURVES, alone
+from advisor.measuring.progress import Silence
 from advisor.measuring.reading import read_comparison
 from advisor.tasks import Example, Task
 from advisor.verdict.growth import Growth
@@ -53,7 +54,7 @@ def grown(sizes: Sizes, task: Task, model: Any, specs: Sequence[str], told: Told
     return grow(sizes, task, model, [parse(spec) for spec in specs], told)
 
 
-class Told:
+class Told(Silence):
     """Notes which approaches were begun, and stops at one of them as Ctrl-C does."""
 
     def __init__(self, stop: str = "") -> None:

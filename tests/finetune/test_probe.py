@@ -14,6 +14,7 @@ from transformers import AutoConfig
 
 from advisor.approaches import Lengths, Prediction, parse
 from advisor.errors import NotApplicable, UserError
+from advisor.measuring.comparing import compare
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Outline, Query, Task
@@ -210,6 +211,18 @@ def test_a_layer_or_a_depth_that_is_not_there_is_refused(llama: LocalModel, colo
         parse("probe:layer=9").fit(colours, llama, 0)
     with pytest.raises(NotApplicable, match="unfreeze is 8"):
         parse("probe:unfreeze=8").fit(colours, llama, 0)
+    assert "none is number 9" in parse("probe:layer=9").beyond(3)
+    assert not parse("probe:layer=3,unfreeze=3").beyond(3)
+
+
+def test_a_layer_that_is_not_there_is_told_before_anything_is_measured(
+    llama: LocalModel, colours: Task, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = replace(colours, test=colours.train[:2])
+    found = compare(task, llama, ["majority", "probe:layer=9"], out=tmp_path)
+    assert [(run.status, run.fit_seconds is None) for run in found.runs] == [("ok", False), ("skipped", True)]
+    assert "none is number 9" in str(found.runs[1].error)
+    assert "probe:layer=9 will be skipped: the model has 3 layers" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -217,6 +230,7 @@ def test_a_layer_or_a_depth_that_is_not_there_is_refused(llama: LocalModel, colo
     [
         ("probe:layer=0", "the first is number 1"),
         ("probe:layer=x", "not int"),
+        ("probe:layer=x", "a whole number, for example 8, or auto"),
         ("probe:pool=max", "one of"),
         ("probe:c=0", "above 0"),
         ("probe:unfreeze=-1", "not be negative"),

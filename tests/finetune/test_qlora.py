@@ -14,8 +14,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from advisor import load_model
 from advisor.approaches import TrainingSet
 from advisor.approaches.registry import parse, spec_of
+from advisor.errors import UserError
 from advisor.models import Attached, Merged, Prompt
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.originals import Originals
 from finetune import Lora, Qlora
 
 pytest.importorskip("bitsandbytes", reason="the extra qlora is not installed")
@@ -79,3 +81,34 @@ def test_the_note_says_what_the_base_takes_as_codes_and_without(wide: LocalModel
 
 def test_it_is_asked_for_like_any_tuner() -> None:
     assert spec_of(parse("rag+qlora:base=int8,rank=8")) == "rag+qlora:rank=8,base=int8"
+
+
+def test_where_memory_has_no_room_it_answers_from_the_codes(
+    wide: LocalModel,
+    curriculum: TrainingSet,
+    bits_of: Callable[[LocalModel], Any],
+    assert_untouched: Callable[[LocalModel, Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """What stands in the place of the weights needs a second copy of these, which is asked for before."""
+    prompts, before = [example.prompt for example in curriculum.examples], bits_of(wide)
+    replace(QLORA, epochs=1).tune(curriculum, wide, seed=0).save(tmp_path)
+    ample = QLORA.restore(tmp_path, wide)
+    beside = replace(QLORA, serve="attached").restore(tmp_path, wide)
+    wide.activate(None)
+    monkeypatch.setattr(wide._activation, "_originals", [Originals(wide.module)])
+    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
+    short = QLORA.restore(tmp_path, wide)
+    monkeypatch.delenv("ADVISOR_MEMORY_GB")
+    assert isinstance(ample.adaptation, Merged) and isinstance(short.adaptation, Attached)
+    assert "from the codes, since memory had no room" in short.facts.notes[0]
+    assert torch.equal(scores(wide, prompts, short.adaptation), scores(wide, prompts, beside.adaptation))
+    assert_untouched(wide, before)
+
+
+@pytest.mark.parametrize("init", ["pissa", "pissa_niter_16", "olora"])
+def test_what_starts_from_the_weights_is_refused_before_anything_is_loaded(init: str) -> None:
+    with pytest.raises(UserError, match="qlora trains on codes"):
+        parse(f"qlora:init={init}")
+    assert spec_of(parse("qlora:init=gaussian")) == "qlora:init=gaussian"

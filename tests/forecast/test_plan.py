@@ -273,3 +273,17 @@ def test_what_another_model_is_asked_before_a_fit_has_a_row_of_its_own(
     assert first.total.calls == pytest.approx(2 * zero_shot.test.calls)  # 200 training inputs, 100 test inputs
     assert found.paid_usd == pytest.approx(first.total.usd)
     assert others[0].fit == row_of(ASKING, here, "lora").fit
+
+
+def test_what_a_model_has_no_layer_for_is_told(model: Callable[..., ModelOutlook]) -> None:
+    asked = [parse(spec) for spec in ("probe", "probe:layer=3", "probe:layer=99", "probe:unfreeze=4")]
+    here = replace(model(SORTING, Tariff(here=HOUR), RATES, place="process"), layers=3)
+    rows = plan(SORTING, [(here, asked)]).rows
+    assert [row.instead for row in rows] == [
+        "",
+        "",
+        "skipped: the model has 3 layers, and none is number 99",
+        "skipped: unfreeze is 4, and the model has 3 layers",
+    ]
+    (none,) = plan(SORTING, [(replace(here, layers=0), asked[:1])]).rows
+    assert "not the hidden states" in none.instead

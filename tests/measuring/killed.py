@@ -25,6 +25,7 @@ from advisor.approaches import Approach, Facts, Prediction, Predictor
 from advisor.measuring import timing
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
+from advisor.measuring.progress import Silence
 from advisor.measuring.records import Comparison
 from advisor.models import LanguageModel
 from advisor.tasks import Example, Query, Task
@@ -75,7 +76,7 @@ def run(folder: Path, told: Callable[[str, list[str], int], None], progress: Any
 
 
 @dataclass
-class Watch:
+class Watch(Silence):
     """Counts moments and, at the one wanted, kills the process that it runs in."""
 
     die_at: int

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import UserError
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
+from advisor.measuring.progress import Silence
+from advisor.progress import listening
 
 SPECS = {"learner.seed0.jsonl": "learner", "nearest.seed0.jsonl": "nearest", "few-shot_k=2.seed0.jsonl": "generate"}
 Deaths = list[dict[str, Any]]
@@ -156,16 +157,25 @@ def test_killed_from_outside_again_and_again_it_gets_there(
     assert json.loads(json.dumps(found)) == deaths[0]["result"]
 
 
-def test_a_second_process_is_kept_out_and_a_killed_one_leaves_no_lock(
+def test_a_second_process_waits_says_so_and_a_killed_one_leaves_no_lock(
     killing: Callable[..., subprocess.Popen[str]], killed: ModuleType, make_model: Callable[..., Any], tmp_path: Path
 ) -> None:
     first = killing("slow", tmp_path)
     wait_until(lambda: size(tmp_path) > 0, first)
     journal = list(lines(tmp_path / "comparisons.jsonl"))
-    with pytest.raises(UserError, match="another advisor is at work in this folder") as caught:
-        compare(killed.task(), make_model(), ["majority"], out=tmp_path)
-    assert "--out" in caught.value.hint
-    assert list(lines(tmp_path / "comparisons.jsonl")) == journal
-    first.kill()
-    first.communicate()
-    assert compare(killed.task(), make_model(), ["majority"], out=tmp_path).runs[0].status == "ok"
+    heard: list[tuple[str, float]] = []
+
+    class Ear(Silence):
+        def answered(self, prompts: int) -> None: ...
+
+        def wait(self, what: str, seconds: float) -> None:
+            heard.append((what, seconds))
+            if len(heard) == 3:
+                assert list(lines(tmp_path / "comparisons.jsonl")) == journal
+                first.kill()
+                first.communicate()
+
+    with listening(Ear()):
+        assert compare(killed.task(), make_model(), ["majority"], out=tmp_path).runs[0].status == "ok"
+    assert {what for what, _ in heard} == {f"another advisor, process {first.pid}, that is at work in {tmp_path}"}
+    assert [seconds for _, seconds in heard] == sorted(seconds for _, seconds in heard)

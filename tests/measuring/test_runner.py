@@ -14,6 +14,7 @@ from advisor import progress
 from advisor.errors import Interrupted
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
+from advisor.measuring.progress import Silence
 from advisor.measuring.records import Comparison, Run
 from advisor.models import Capabilities
 from advisor.scratch import scratch
@@ -214,7 +215,7 @@ def test_a_batch_is_one_line_with_its_seconds(numbers: Task, model: Any, tmp_pat
     json.dumps(written)
 
 
-class Heard:
+class Heard(Silence):
     """Writes down what it is told."""
 
     def __init__(self) -> None:

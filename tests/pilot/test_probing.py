@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from advisor.errors import UserError
+from advisor.measuring.progress import Silence
 from advisor.models import Adaptation, Capabilities, Decoding, Generation, LanguageModel, Prompt, Scores, Vectors
 from advisor.models.clock import clock
 from advisor.models.contention import Stand
@@ -314,7 +315,7 @@ def test_no_time_and_no_examples_are_mistakes(task: Task, seconds: float) -> Non
 def test_progress_hears_each_step() -> None:
     heard: list[tuple[str, ...]] = []
 
-    class Ear:
+    class Ear(Silence):
         def begin(self, spec: str, index: int, of: int) -> None:
             heard.append(("begin", spec))
 
@@ -327,7 +328,7 @@ def test_progress_hears_each_step() -> None:
             heard.append(("end", outcome))
 
     probe(sorting(train=20), Reader(), progress=Ear())
-    assert heard[0] == ("begin", "probe") and heard[-1] == ("end", "ok")
+    assert heard[0] == ("begin", "first measurements") and heard[-1] == ("end", "ok")
     assert ("step", "zero-shot, 16") in heard
 
 

@@ -17,6 +17,7 @@ import advisor
 from advisor.approaches import Approach, Prediction, Predictor
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.lines import lines
+from advisor.measuring.progress import Silence
 from advisor.models import LanguageModel
 from advisor.progress import advance, step
 from advisor.racing.result import recorded_race
@@ -225,7 +226,7 @@ def test_a_race_that_an_earlier_version_recorded_is_read(numbers: Task, model: A
 
 
 @dataclass
-class Dying:
+class Dying(Silence):
     """Interrupts at one word of progress."""
 
     at: int

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from advisor.pilot.deadline import OutOfTime
-from advisor.racing.field import Leg
+from advisor.racing.field import Contender, Leg
 from advisor.racing.policy import Finish, RaceRules, run_race
 
 
@@ -75,6 +75,8 @@ class Made:
 
     def tell(self, news: str) -> None:
         self.told.append(news)
+
+    def show(self, contenders: Sequence[Contender]) -> None: ...
 
 
 def held(made: Made, budget: float = math.inf, edges: Mapping[str, float] | None = None) -> Finish:

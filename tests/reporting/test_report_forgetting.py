@@ -16,6 +16,7 @@ from advisor.verdict.decision import Decision
 
 LOST = OtherScore("[red] desk", "accuracy", 0.8, 0.6, Interval(-0.2, -0.3, -0.1), 96)
 KEPT = OtherScore("trec6", "macro_f1", 0.5, 0.51, Interval(0.01, -0.04, 0.06), 100)
+SLIGHT = Interval(-0.0004, -0.0006, -0.0002)
 
 
 @pytest.fixture
@@ -43,6 +44,16 @@ def test_on_a_screen(forgetful):
     assert flat.count("+0.010 [-0.04, +0.06] trec6 no change shown: macro F1 0.500 untuned, 0.510 tuned") == 2
     for line in terminal(decision_report(forgetful), width=80, color=False).splitlines():
         assert len(line) <= 80
+
+
+def test_what_is_nothing_as_it_is_written_is_called_nothing(full):
+    """However sure its direction is."""
+    nothing = Forgotten(21.4, 21.4, Interval(0.9999, 0.9998, 0.99995), 42, (replace(LOST, difference=SLIGHT),))
+    rows = (replace(full.rows[0], forgotten=nothing), *full.rows[1:])
+    flat = " ".join(terminal(decision_report(replace(full, rows=rows)), width=100, color=False).split())
+    assert "x1.000 [1.000, 1.000] general text no easier, no harder to predict" in flat
+    assert "[red] desk neither lost nor gained" in flat
+    assert "easier to predict:" not in flat and "desk lost" not in flat
 
 
 def test_on_a_page(forgetful):

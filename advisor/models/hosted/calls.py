@@ -27,6 +27,7 @@ SPAN, EMBEDDING, ANSWERS = "request", "embed", "answers"
 TRIAL = "trial_"  # before the names of what is counted of trials in the clock's ledger
 MOST_VERSIONS = 8
 TRIES_IN_HASTE = 3
+TOLD = 10.0  # seconds from which on a pause is told
 GOES_ON = "the same command goes on from there"
 
 
@@ -201,6 +202,7 @@ class Round:
         self.stop = threading.Event()
         self._journal = journal
         self._purse = open_purse()
+        self._hears = progress.listener()  # asked here: no context reaches the threads
         self.streamed = streamed
         self.trial = trial
         self._lock = threading.Lock()
@@ -260,6 +262,8 @@ class Round:
 
     def _pause(self, seconds: float, trouble: Trouble) -> None:
         self._count(retried=1)
+        if self._hears and seconds >= TOLD:
+            self._hears.wait(f"{self.calls.peer.name}, which does not answer now", 0.0)
         if self.stop.wait(seconds):
             raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}")
 

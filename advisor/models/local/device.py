@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import platform
 from collections import Counter
@@ -14,6 +15,7 @@ import torch
 
 from advisor.errors import UserError
 from advisor.models.load import SPREAD
+from advisor.models.local.allocator import trim
 from advisor.models.local.shortage import limit
 
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -146,6 +148,8 @@ def reset_peak_memory(module: Any) -> None:
         for card in cards:
             torch.cuda.reset_peak_memory_stats(card)
         return
+    gc.collect()
+    trim()  # what was freed and kept is not of what comes now
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size
 

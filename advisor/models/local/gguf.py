@@ -15,11 +15,13 @@ import torch
 from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from advisor import progress
 from advisor.disk import clear, intact, no_room, place_whole
 from advisor.errors import UserError
 from advisor.models.local.fitting import check_room
 from advisor.models.local.packages import file_sha256
 from advisor.models.local.shortage import NotEnoughMemory, telling
+from advisor.models.local.told import unpacking
 from advisor.models.store import cache_folder
 
 FORMAT = 1  # of the converted folder; a higher number converts anew
@@ -51,6 +53,7 @@ def converted(file: Path) -> Path:
             model.save_pretrained(work)
             tokenizer.save_pretrained(work)
             _place(work, folder)
+        progress.step(f"load {file.name}", None)
         return folder
     finally:
         clear(work)
@@ -96,7 +99,8 @@ def _read(file: Path) -> tuple[Any, Any]:
     try:
         weights = sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
         check_room(f"converting {file.name}, once,", BYTES_A_WEIGHT * weights, file.stat().st_size, cpu)
-        with _bar_on_a_terminal_alone(), telling(f"converting {file.name}", cpu, BYTES_A_WEIGHT * weights):
+        whole = telling(f"converting {file.name}", cpu, BYTES_A_WEIGHT * weights)
+        with unpacking(f"unpack {file.name}"), _bar_on_a_terminal_alone(), whole:
             model = AutoModelForCausalLM.from_pretrained(
                 file.parent,
                 gguf_file=file.name,

@@ -17,6 +17,7 @@ from advisor.models.load import apart_from_adapter
 from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
+from advisor.models.local.told import download_bar
 from advisor.models.local.weights import weights_read
 from advisor.models.store import expanded
 
@@ -219,11 +220,18 @@ def _download(repository: str, files: list[str]) -> str:
     its parts).
     """
     with hub_unheard():
-        info = huggingface_hub.HfApi().model_info(repository, timeout=10)
-        path = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
+        info = huggingface_hub.HfApi().model_info(repository, timeout=10, files_metadata=True)
+        path = huggingface_hub.snapshot_download(
+            repository, allow_patterns=files, etag_timeout=10, tqdm_class=download_bar(repository, None)
+        )
         weights = weights_read(Path(path), {file.rfilename for file in info.siblings or ()})
         wanted = [*files, *(map(escape, weights) if weights else [WEIGHTS])]
-        return str(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=10))
+        sizes = {file.rfilename: getattr(file, "size", None) or 0 for file in info.siblings or ()}
+        size = sum(sizes[one] for one in sizes if one in weights or (not weights and one.endswith(WEIGHTS[1:])))
+        bar = download_bar(repository, size)
+        return str(
+            huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=10, tqdm_class=bar)
+        )
 
 
 def _stored_quantisation(path: Path) -> str | None:

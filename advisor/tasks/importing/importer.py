@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.errors import UserError
+from advisor.progress import counted
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank, normalised
 from advisor.tasks.importing.change import check_change, import_change
@@ -159,7 +160,7 @@ class _Import:
     def _records(self) -> Iterator[Record]:
         """The records of all sources, with the split that their source is of."""
         for source, found in self._sources:
-            for record in found.read():
+            for record in counted(found.read(), f"read {source.name}"):
                 if isinstance(record, Dropped):
                     self._dropped.add(record.why, record.place)
                 else:
@@ -204,7 +205,7 @@ class _Import:
                 self._notes[f"{name}/ holds {kinds}, not read (--documents reads them)"] = None
             return
         found = DocumentFiles(path)
-        for record in found.read():
+        for record in counted(found.read(), f"read documents of {path.name}"):
             if isinstance(record, Dropped):
                 self._unread.add(record.why, record.place)
             else:
@@ -256,7 +257,7 @@ class _Import:
         kept = {self._marks.inputs[row] for row, side in enumerate(split.sides) if side in (DEV, TEST)}
         for record in self._preferences.records():
             self._write_preference(record, kept)
-        for record in self._examples.records():
+        for record in counted(self._examples.records(), "write rows", rows):
             part = PARTS[split.sides[at]]
             found = self._row(record, part, kind)
             at += 1

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.local import device
+from advisor.models.local.allocator import keep_memory
 from advisor.models.local.engine import LocalModel
 
 
@@ -135,3 +136,20 @@ def test_an_embedding_may_lie_on_the_disk(llama: LocalModel, prompts: list[Promp
     answers = [[a.text for a in one.generate(prompts, Decoding(3))] for one in (spread, llama)]
     assert answers[0] == answers[1]
     assert spread.log_likelihoods(["the sea"]) == pytest.approx(llama.log_likelihoods(["the sea"]), abs=1e-3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system tells no highest resident size")
+def test_peak_memory_is_without_what_was_freed_before() -> None:
+    """The C library keeps freed blocks for the next tensors; what a row before this one took is not of this one."""
+    module = SimpleNamespace(device=torch.device("cpu"))
+    keep_memory()
+    before = [torch.ones(2**20) for _ in range(128)]  # half a gigabyte
+    held = device.peak_memory(module)
+    del before
+    device.reset_peak_memory(module)
+    after = device.peak_memory(module)
+    assert held is not None and after is not None
+    assert held - after > 400e6
+    more = [torch.ones(2**20) for _ in range(64)]
+    assert (device.peak_memory(module) or 0) - after > 200e6
+    del more

@@ -15,11 +15,13 @@ from gguf import GGUFWriter
 
 from advisor.disk import SEAL, clear
 from advisor.errors import UserError
+from advisor.measuring.progress import Silence
 from advisor.models import Decoding, Prompt
 from advisor.models.load import load_model
 from advisor.models.local import gguf
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.gguf import converted
+from advisor.progress import listening
 
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -122,6 +124,26 @@ def test_a_gguf_file_answers_as_the_folder_it_was_made_of(
         assert left.totals == pytest.approx(right.totals, abs=1e-4)
     texts = [[a.text for a in m.generate(prompts, Decoding(6))] for m in (model, llama)]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.usefixtures("cache")
+def test_whoever_listens_is_told_how_far_it_is(file: Path) -> None:
+    told: list[object] = []
+
+    class Ear(Silence):
+        def answered(self, prompts: int) -> None: ...
+
+        def step(self, name: str, total: int | None) -> None:
+            told.append((name, total))
+
+        def advance(self, n: int = 1) -> None:
+            told.append(n)
+
+    with listening(Ear()):
+        converted(file)
+    assert told[0] == (f"unpack {file.name}", len(told) - 3)
+    assert told[1:-2] == [1] * (len(told) - 3)
+    assert told[-2:] == [("write what was unpacked", None), (f"load {file.name}", None)]
 
 
 @pytest.mark.usefixtures("cache")
