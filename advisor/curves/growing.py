@@ -20,8 +20,9 @@ from typing import Any
 
 from advisor.approaches import Approach, spec_of
 from advisor.errors import UserError
-from advisor.measuring.comparing import Plan, carry_out, keep_threads
+from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.judging import no_judges
+from advisor.measuring.kept_threads import keep_threads
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lock import CURVES, alone
 from advisor.measuring.progress import Passing, Progress, Silence

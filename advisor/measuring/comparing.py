@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from gc import collect
@@ -19,12 +19,13 @@ from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
 from advisor.measuring.environment import hardware, versions
 from advisor.measuring.executors import Executor, Here, Processes
-from advisor.measuring.fits import hand_on
+from advisor.measuring.fits import take_fit
 from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
 from advisor.measuring.graded import GRADES, write_grades
 from advisor.measuring.judging import check_judges, judge, judge_sources
+from advisor.measuring.kept_threads import keep_threads
 from advisor.measuring.latency import REQUESTS
-from advisor.measuring.lines import append, lines
+from advisor.measuring.lines import append
 from advisor.measuring.lineup import (
     Given,
     Lineup,
@@ -44,11 +45,9 @@ from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
     JOURNAL,
-    SAME_MODEL,
     add_spans,
     host_of,
     identity,
-    is_head,
     note_interruption,
     read_comparison,
     record_path,
@@ -317,35 +316,9 @@ def _rows(
             if approach.trains_model:
                 assignment = replace(assignment, yardsticks=asked_of)
             for other in plan.fits:
-                _take_fit(other, head, assignment)
+                take_fit(other, head, assignment)
             rows.setdefault(name, []).append(assignment)
     return rows
-
-
-def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
-    """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
-    for line in lines(folder / JOURNAL):
-        if is_head(line) and _fitted_by(line) == _fitted_by(head):
-            hand_on(record_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
-
-
-def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fit depends on, beside the approach, its seed and the program."""
-    return {"examples": head.get("fitting"), "model": identity(head["model"])}
-
-
-def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
-    """Go on with as many threads as what was recorded there with this model on this machine, the newest first.
-
-    Rows that another number of threads measured could not be compared with those that are there.
-    """
-    described = model.describe()
-    same = (*SAME_MODEL, "device_name", "threads_alone")
-    heads = [line for folder in folders for line in lines(folder / JOURNAL) if is_head(line)]
-    alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
-    kept = sorted(alike, key=lambda head: head["time"])[-1]["model"].get("threads") if alike else None
-    if kept:
-        model.use_threads(kept)
 
 
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from advisor.disk import clear, intact
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.lines import append, lines
+from advisor.measuring.reading import JOURNAL, identity, is_head, record_path
 
 FITS = "fits"  # as the report names what was reused
+
+
+def take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
+    """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
+    for line in lines(folder / JOURNAL):
+        if is_head(line) and _fitted_by(line) == _fitted_by(head):
+            hand_on(record_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
+
+
+def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit depends on, beside the approach, its seed and the program."""
+    return {"examples": head.get("fitting"), "model": identity(head["model"])}
 
 
 def hand_on(source: Path, assignment: Assignment) -> None:

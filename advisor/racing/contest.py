@@ -11,9 +11,10 @@ from pathlib import Path
 from advisor.approaches import Approach, ContextBuilder, Tuner
 from advisor.errors import UserError
 from advisor.forecast.learned import expect, learned_edges
-from advisor.measuring.comparing import Plan, carry_out, keep_threads
+from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.environment import hardware
 from advisor.measuring.judging import no_judges
+from advisor.measuring.kept_threads import keep_threads
 from advisor.measuring.lineup import chosen_of
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import with_outside

@@ -18,7 +18,7 @@ import numpy as np
 
 from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, POWER
-from advisor.verdict.decision import Settling
+from advisor.verdict.cells import Settling
 from advisor.verdict.paired import full_size, per_example
 from advisor.verdict.rule import Bars, Costs
 from advisor.verdict.sample import Floats, Sample

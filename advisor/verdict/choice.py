@@ -16,9 +16,9 @@ import numpy as np
 from advisor.tasks import Limits
 from advisor.verdict import rule, words
 from advisor.verdict.assurance import Assurance
-from advisor.verdict.cells import Interval
+from advisor.verdict.cells import Interval, Settling
 from advisor.verdict.costs import Measure, cheaper, known_cost, measure_for
-from advisor.verdict.decision import Row, Settling
+from advisor.verdict.decision import Row
 from advisor.verdict.optimism import optimism
 from advisor.verdict.rule import Bars, Costs
 from advisor.verdict.sample import Floats

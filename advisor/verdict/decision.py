@@ -12,7 +12,7 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.calibration import Calibration
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval, Settling
 from advisor.verdict.coverage import Coverage
 from advisor.verdict.errors import ErrorKind
 from advisor.verdict.judge_cells import JudgeReport
@@ -303,29 +303,6 @@ class BreakEven:
     above: str
     low: float | None = None
     high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What would settle an open choice.
-
-    Attributes:
-        even: test examples in all that would do so with a chance of one half; None where no size up to `most` would.
-        likely: the same with a chance of 80 %.
-        most: the largest size that was considered.
-        seeds: the number of training seeds that would do so with 80 % at the present test examples; None where none of
-            those considered would, or no tuned approach is in question.
-        seeds_first: whether seeds are what is missing: with those at hand no size is likely to settle it, and most of
-            the uncertainty is theirs.
-        more_seeds: the next number of seeds above those at hand; None beyond the most that was considered.
-    """
-
-    even: int | None
-    likely: int | None
-    most: int
-    seeds: int | None = None
-    seeds_first: bool = False
-    more_seeds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from advisor.verdict.decision import Decision, Grounds, Recommendation, Row, Ver
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
+from advisor.verdict.judge_cells import JudgeReport
 from advisor.verdict.judges import judge_doubts, judge_reports
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.measures import not_scored, with_metrics
@@ -76,11 +77,10 @@ def decide(
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     judges = judge_reports(comparison, prices, today)
-    distrust = (*provisional_because(comparison), *judge_doubts(comparison.task.metric, judges, choice.chosen))
-    grounds = Grounds(contrasts, tariffs, distrust)
+    grounds = Grounds(contrasts, tariffs, _distrust(comparison, judges, choice))
     doubts = _doubts(choice, rows, grounds, limits, margin)
-    unmeasured = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
+    unknown = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unknown)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))
@@ -97,6 +97,11 @@ def decide(
         judges=judges,
     )
     return with_parts(decision, contrasts.samples)
+
+
+def _distrust(comparison: Comparison, judges: Sequence[JudgeReport], choice: Choice) -> tuple[str, ...]:
+    """What would keep any choice provisional."""
+    return (*provisional_because(comparison), *judge_doubts(comparison.task.metric, judges, choice.chosen))
 
 
 def _doubts(choice: Choice, rows: Sequence[Row], grounds: Grounds, limits: Limits, margin: float) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from advisor.measuring.disturbance import disturbances
 from advisor.measuring.example_scores import is_scored
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
-from advisor.measuring.records import Comparison, Run, Status
+from advisor.measuring.records import Answer, Comparison, Run, Status
 from advisor.verdict import sources, words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike

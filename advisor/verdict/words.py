@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from advisor.verdict.cells import Interval
-from advisor.verdict.decision import Settling
+from advisor.verdict.cells import Interval, Settling
 
 _LEAST_USD = 1e-4
 _LEAST_SECONDS = 0.05

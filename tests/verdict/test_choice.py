@@ -14,7 +14,7 @@ from advisor.measuring.records import Comparison, Run
 from advisor.reporting.statements import groups, still_needed
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide, words
-from advisor.verdict.decision import Settling
+from advisor.verdict.cells import Settling
 from advisor.verdict.price_file import DevicePrice
 from advisor.verdict.prices import Prices
 
