@@ -31,7 +31,7 @@ from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
-from advisor.measuring.judging import no_judges, other_judges
+from advisor.measuring.judging import check_race, other_judges
 from advisor.measuring.lineup import Lineup, asked, lineup
 from advisor.measuring.reading import host_of, note_spans
 from advisor.measuring.records import Comparison
@@ -163,7 +163,7 @@ def _check_race(options: argparse.Namespace, task: Task, models: Sequence[ModelS
         UserError: it was asked for with several, or with one.
     """
     if options.budget:
-        no_judges(task, "a race")
+        check_race(task)
     for option in ("budget", "learn"):
         if len(models) > 1 and getattr(options, option):
             names = " and ".join(model.alias for model in models)

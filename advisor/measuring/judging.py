@@ -33,7 +33,7 @@ from advisor.models.hosted.address import place_of, refuse_if_offline
 from advisor.models.language_model import vectors_beside
 from advisor.models.load import Loading, ModelSource, last_part
 from advisor.models.store import digest
-from advisor.tasks import Example, Task
+from advisor.tasks import DEFAULT_METRIC, Example, Task, facts_of
 
 Values = dict[str, float | None]
 
@@ -112,6 +112,20 @@ def no_judges(task: Task, what: str) -> None:
         raise UserError(
             f"{found[0].spec} asks a judge, and {what} needs its scores before all rows are done",
             f'{what} by metric = "token_f1"; then compare what is left with --also {found[0].spec}',
+        )
+
+
+def check_race(task: Task) -> None:
+    """Refuse a task whose metric asks a model: a race scores each answer as it comes.
+
+    Raises:
+        UserError: it does, or it asks judges.
+    """
+    no_judges(task, "a race")
+    if facts_of(task.metric).sort == "asked":
+        raise UserError(
+            f"the metric {task.metric} asks a model, and a race scores each answer as it comes",
+            f'race by metric = "{DEFAULT_METRIC[task.kind]}"; then compare what is left with --also {task.metric}',
         )
 
 

@@ -13,7 +13,7 @@ from advisor.errors import UserError
 from advisor.forecast.learned import expect, learned_edges
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.environment import hardware
-from advisor.measuring.judging import no_judges
+from advisor.measuring.judging import check_race
 from advisor.measuring.kept_threads import keep_threads
 from advisor.measuring.lineup import chosen_of
 from advisor.measuring.lock import alone
@@ -87,7 +87,7 @@ def race(
         UserError: see `compare`; or a budget in dollars was given and no price is known for the machine.
         Interrupted: the model cannot go on now.
     """
-    no_judges(task, "a race")
+    check_race(task)
     terms = terms or Terms(Budget(seconds=600.0))
     if terms.seeds < 1:
         raise UserError(f"--seeds is {terms.seeds}", "1 or more")

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import numpy as np
 
-from advisor.measuring.metrics import score
+from advisor.measuring.example_scores import example_scores
 from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.records import Answer, Comparison, Run
 from advisor.tasks import UNANSWERABLE
@@ -68,16 +68,16 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
     wanted = len(hopeless) * len(runs)
     involved = len(silent) + wanted - right
 
-    def of_answerable(p: PredictionRecord, answer: Answer) -> float | None:
-        return None if p.id in hopeless else score(task.metric, p.answer, answer.targets) * (not p.failure)
-
+    worth = [example_scores(task.metric, run, answers, task) for run in runs]
+    can = np.array([key not in hopeless for key in answers])
+    of_answerable = np.stack(worth).mean(axis=0)[can]
     return Abstention(
         unanswerable=len(hopeless),
         share=_share(len(silent), len(judged), len(runs)),
         precision=_share(right, len(silent), len(runs)),
         recall=_share(right, wanted, len(runs)),
         f1=_f1(_share(right, involved, len(runs))),
-        quality_answerable=_mean(runs, answers, of_answerable),
+        quality_answerable=mean_interval(of_answerable) if of_answerable.size else None,
         false=_share(len(silent) - right, len(judged) - wanted, len(runs)),
     )
 

@@ -314,6 +314,14 @@ def test_limits_that_can_be_checked_put_out_of_the_race(numbers: Task, model: An
     assert [run.spec for run in comparison.runs] == ["guess:share=70"]
 
 
+def test_a_metric_that_asks_a_model_is_refused_before_anything_is_measured(
+    numbers: Task, model: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="a race scores each answer as it comes"):
+        advisor.race(replace(numbers, metric="embedding_similarity"), model, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_controls_do_not_race_but_those_that_cost_nothing_are_measured(
     numbers: Task, model: Any, tmp_path: Path
 ) -> None:

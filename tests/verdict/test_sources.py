@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from advisor.approaches import Citation
 from advisor.measuring.records import Comparison, Run
+from advisor.measuring.scored import Scored
 from advisor.reporting import report
 from advisor.verdict import decide
 
@@ -87,6 +88,16 @@ def test_abstention_is_that_of_scikit_learn(run: Runs, comparison: Comparisons, 
     assert found.share is not None and found.share.value == pytest.approx(sum(given) / 6)
     assert found.quality_answerable is not None
     assert found.quality_answerable.value == pytest.approx(sum(s == "yes" for s in said[2:]) / 4)
+
+
+def test_quality_where_there_is_an_answer_by_what_a_model_was_asked(run: Runs, comparison: Comparisons) -> None:
+    one = run("a", [UNANSWERABLE, "yes", "no"])
+    values = {p.id: value for p, value in zip(one.predictions, (1.0, 0.5, 0.25), strict=True)}
+    one = replace(one, scored={"embedding_similarity": Scored(values)})
+    found = asked(comparison([one], targets=[UNANSWERABLE, "yes", "yes"]))
+    row = decide(replace(found, task=replace(found.task, metric="embedding_similarity"))).rows[0]
+    assert row.abstention is not None and row.abstention.quality_answerable is not None
+    assert row.abstention.quality_answerable.value == pytest.approx(0.375)
 
 
 def test_seeds_are_taken_together_without_being_more_questions(run: Runs, comparison: Comparisons) -> None:

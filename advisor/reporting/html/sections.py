@@ -22,7 +22,6 @@ ORDER = (
     "Gaps between groups",
     "Errors",
     "Unanswerable questions",
-    "Where rows differ",
     "Examples",
     "Diagnosis",
     "Learning curves",
@@ -38,6 +37,8 @@ ORDER = (
     "Setup",
 )
 """Titles, or how they begin, in the order of a page; a section of another title stays behind the one it follows."""
+_AMONG = {"Where rows differ": "Examples"}
+"""Sections that a page leaves out, since another one of it holds all that they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def sections(blocks: Iterable[Block]) -> list[PagePart]:
     joined: dict[str, list[Block]] = {}
     for title, inside in _split(blocks):
         joined.setdefault(title, []).extend(inside)
-    found = [(title, tuple(inside)) for title, inside in joined.items() if inside]
+    found = [(title, tuple(inside)) for title, inside in joined.items() if inside and _AMONG.get(title) not in joined]
     ranks: list[int] = []
     for title, _ in found:
         ranks.append(_rank(title, ranks[-1] if ranks else -1))
