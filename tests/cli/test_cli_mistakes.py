@@ -195,7 +195,7 @@ def test_a_full_standard_output_is_said_in_two_lines(finished: Any) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[1] == "error: standard output: there is no space left"
+    assert done.stderr.splitlines()[0] == "error: standard output: there is no space left"
     assert len(done.stderr.splitlines()) == 2
 
 
