@@ -122,8 +122,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-_SLOW = ("import", "profile", "clean", "recommend", "compare", "curve", "report", "answer")
-"""Commands that read a task or a run folder, or load a model."""
+_SLOW = ("import", "profile", "clean", "recommend", "compare", "curve", "answer")
+"""Commands that read a task or load a model; a report is there in a moment."""
 
 _MODULES = {"import": "importing"}  # where a command's own name is no module's
 
