@@ -29,7 +29,7 @@ class Scratch:
     keeping and nothing else.
 
     Args:
-        every: seconds between two times that something is kept as it goes on.
+        every: seconds between two times that something is kept as it goes on; 0 keeps it always, whatever that takes.
         program: digest of the program that works; another one's work is not taken over.
     """
 
@@ -69,7 +69,8 @@ class Scratch:
             return
         clear(*before)
         self._last = time.monotonic()
-        self._every = max(self._every, (self._last - began) / SHARE)
+        if self._every:
+            self._every = max(self._every, (self._last - began) / SHARE)
 
     def kept(self, name: str) -> Path | None:
         """The folder with what was kept last under a name; None where nothing was."""

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 EXTRAS = {
     "sql",
-    *("api", "qlora", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow"),
+    *("api", "qlora", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow", "wandb"),
     *("names", "parquet", "pdf", "hub", "chroma", "several"),
 }
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"

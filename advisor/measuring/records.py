@@ -349,8 +349,8 @@ class Comparison:
     change: ChangeFacts | None = None
     forgetting: ForgettingFacts | None = None
     grades: tuple[Grade, ...] = ()
-    begun: str = ""
-    called: str = ""
+    begun: str = field(default="", compare=False)
+    called: str = field(default="", compare=False)
 
     @property
     def models(self) -> tuple[Member, ...]:
