@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
+
+from advisor.cli import main
 
 Advisor = Callable[..., Any]
 
@@ -240,18 +242,32 @@ def _answers(out: Path) -> list[str]:
 
 
 def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(
-    tickets: Path, model: list[str], tmp_path: Path
+    tickets: Path, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-m", "advisor.cli", "compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    command = ["compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    with unread() as gone, contextlib.redirect_stderr(gone):
+        code = main([*command, "--approach", "majority", "--approach", "zero-shot"])
+    assert code == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
+    assert "zero-shot" in capsys.readouterr().out
+
+
+def test_nor_does_it_spoil_how_the_process_ends(tickets: Path) -> None:
+    with unread() as gone:
+        command = [sys.executable, "-m", "advisor.cli", "profile", str(tickets)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=gone, check=False)
+    assert done.returncode == 0
+    assert b"tickets" in done.stdout
+
+
+@contextlib.contextmanager
+def unread() -> Iterator[TextIO]:
+    """A pipe whose reader has gone away."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*command, "--approach", "majority", "--approach", "zero-shot"],
-        stdout=subprocess.PIPE,
-        stderr=writer,
-        check=False,
-    )
-    os.close(writer)
-    assert done.returncode == 0
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
-    assert b"zero-shot" in done.stdout
+    gone = os.fdopen(writer, "w")
+    try:
+        yield gone
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            gone.close()
