@@ -21,7 +21,7 @@ from advisor.verdict.sample import Sample
 from benchmarks.decisions import table, unseen
 from benchmarks.decisions.grid import grid
 from benchmarks.decisions.noise_floor import halved
-from benchmarks.decisions.scoring import advised, case_of, coverage, noise_floor, scored, without_probes
+from benchmarks.decisions.scoring import Advised, advised, case_of, coverage, noise_floor, scored, without_probes
 from benchmarks.decisions.table import Measured, Outcome
 
 
@@ -51,7 +51,13 @@ def point(number: int, size: int) -> Measured:
 
 @pytest.fixture(scope="module")
 def measured() -> list[Measured]:
-    return [point(number, size) for number in range(22) for size in (8, 128)]
+    points = [point(number, size) for number in range(22) for size in (8, 128)]
+    return [*points[:-2], *(replace(one, halved=0.1) for one in points[-2:])]
+
+
+@pytest.fixture(scope="module")
+def judged(measured: list[Measured]) -> list[Advised]:
+    return advised(measured)
 
 
 def test_the_table_is_kept_and_added_to(measured: list[Measured], tmp_path: Path) -> None:
@@ -88,8 +94,8 @@ def test_grid_points_grow_with_the_task_and_small_ones_come_first(tmp_path: Path
     assert "few-shot:select=nearest" not in by_size[8]
 
 
-def test_advice_that_can_be_learned_beats_every_constant(measured: list[Measured]) -> None:
-    scores = {score.policy: score for score in scored(advised(measured))}
+def test_advice_that_can_be_learned_beats_every_constant(judged: list[Advised]) -> None:
+    scores = {score.policy: score for score in scored(judged)}
     advice = scores.pop("advice")
     scores.pop("profile without probes")
     assert advice.top1 > 0.9
@@ -97,8 +103,8 @@ def test_advice_that_can_be_learned_beats_every_constant(measured: list[Measured
     assert advice.margin < 0.05
 
 
-def test_intervals_are_counted(measured: list[Measured]) -> None:
-    found = coverage(advised(measured))
+def test_intervals_are_counted(measured: list[Measured], judged: list[Advised]) -> None:
+    found = coverage(judged)
     share, width, n = found["all"]
     assert n == sum(len(one.outcomes) for one in measured)
     assert share > 0.9
@@ -126,15 +132,14 @@ def test_what_is_best_by_chance_is_told_from_what_is_better(metric: str) -> None
     assert halved([*even, clear]) == pytest.approx(clear.quality, abs=0.01)
 
 
-def test_the_noise_floor_rests_on_the_points_that_tell_it(measured: list[Measured]) -> None:
-    found = advised([*measured[:-2], *(replace(one, halved=0.1) for one in measured[-2:])])
-    best = [max(one.qualities.values()) for one in found[-2:]]
-    assert noise_floor(found) == pytest.approx(np.mean(best) - 0.1)
-    assert noise_floor(found[:-2]) is None
+def test_the_noise_floor_rests_on_the_points_that_tell_it(judged: list[Advised]) -> None:
+    best = [max(one.qualities.values()) for one in judged[-2:]]
+    assert noise_floor(judged) == pytest.approx(np.mean(best) - 0.1)
+    assert noise_floor(judged[:-2]) is None
 
 
 def test_profiles_alone_are_scored_too(measured: list[Measured]) -> None:
-    blind = without_probes(measured)
+    blind = without_probes(measured[:16])
     assert all(one.probes is None for one in blind)
     policies = {score.policy: score.regret["quality first"] for score in scored(advised(blind))}
     assert policies["advice"] == policies["profile without probes"]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -262,39 +266,30 @@ def test_ctrl_c_ends_with_130_and_one_line_and_the_command_goes_on(
     assert "majority: already done" in again.err
 
 
-DEAF = """
-import signal, sys, time
-from advisor import cli
-
-def fit(self, task, model, seed):
-    print("fitting", file=sys.stderr, flush=True)
-    while True:
-        try:
-            time.sleep(60)
-        except KeyboardInterrupt:
-            if self.heard:
-                raise
-            type(self).heard = True
-
-import broken_approach
-broken_approach.Broken.fit, broken_approach.Broken.heard = fit, False
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
-
 def test_a_ctrl_c_that_a_library_keeps_to_itself_is_raised_again(
-    start: Callable[..., subprocess.Popen[str]], tickets: Path, model: list[str], tmp_path: Path, broken: Path
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = f"import sys; sys.path.insert(0, {str(broken)!r})"
-    command = ["compare", str(tickets), *model, "--approach", "broken", "--out", str(tmp_path / "run")]
-    process = start("-c", f"{here}\n{DEAF}", *command)
-    assert process.stderr
-    while "fitting" not in (line := process.stderr.readline()):
-        assert line
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert rest.splitlines()[-1] == "interrupted: the same command goes on from here"
+    heard = []
+
+    def fit(self: Any, task: Any, model: Any, seed: int) -> None:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                heard.append("")
+                if len(heard) > 1:
+                    raise
+
+    monkeypatch.setattr(import_module("broken_approach").Broken, "fit", fit)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hear nothing
+    try:
+        said = advisor("compare", tickets, *model, "--approach", "broken", "--out", tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said.code == 130
+    assert len(heard) == 2
+    assert said.err.splitlines()[-1] == "interrupted: the same command goes on from here"
 
 
 def test_times_are_measured_anew_where_the_machine_was_busy(

@@ -74,13 +74,13 @@ def test_a_report_of_it_needs_no_heavy_library_and_is_the_same(
 def test_python_gives_the_same_as_the_command(grown: Any, tickets: Path, llama_folder: Path, tmp_path: Path) -> None:
     _, _, said = grown
     model = package.load_model(str(llama_folder), device="cpu", dtype="float32")
-    found = package.curve(package.load_task(tickets), model, SPECS, sizes=(3, 6, 99), out=tmp_path)
+    found = package.curve(package.load_task(tickets), model, SPECS[:3], sizes=(3, 6, 99), out=tmp_path)
     assert isinstance(found, package.Curves)
     shown = json.loads(said.out)
     measured = {curve.spec: [p.quality.value for p in curve.points if p.quality] for curve in found.curves}
     assert measured == {
         curve["spec"]: pytest.approx([point["quality"]["value"] for point in curve["points"]])
-        for curve in shown["curves"]
+        for curve in shown["curves"][:3]
     }
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
+
+from advisor.cli import main
 
 Advisor = Callable[..., Any]
 
@@ -199,31 +203,34 @@ def test_a_full_standard_output_is_said_in_two_lines(finished: Any) -> None:
     assert len(done.stderr.splitlines()) == 2
 
 
-FILLED = """
-import resource, sys
-from advisor.cli import main
-from advisor.tasks.language import guess
-guess(["what is loaded by way of a temporary file is there"])
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.exit(main(sys.argv[2:]))
-"""
+@contextlib.contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """A disk that is full for this process: no file may grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_ends_with_the_folders_name_and_goes_on_later(
     advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path
 ) -> None:
     command = ["compare", str(tickets), *model, "--approach", "majority", "--approach", "zero-shot"]
-    whole = advisor(*command, "--out", str(tmp_path / "whole"))
+    whole = advisor(
+        *command, "--out", str(tmp_path / "whole")
+    )  # and what is loaded by way of a temporary file is there
     for size in (1000, 3000, 6000):
         out = tmp_path / str(size)
-        limited = [sys.executable, "-c", FILLED, str(size), *command, "--out", str(out)]
-        done = subprocess.run(limited, capture_output=True, text=True, check=False)
-        assert done.returncode == 2, done.stderr
-        said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        with files_no_larger_than(size):
+            done = advisor(*command, "--out", str(out))
+        assert done.code == 2, done.err
+        said = [line for line in done.err.splitlines() if line.startswith("error: ")]
         assert len(said) == 1
         assert said[0].startswith(f"error: {out}")
         assert said[0].endswith("the file may not grow any larger")
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.err
         again = advisor(*command, "--out", str(out))
         assert again.code == whole.code == 0
         assert _answers(out) == _answers(tmp_path / "whole")
@@ -235,18 +242,32 @@ def _answers(out: Path) -> list[str]:
 
 
 def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(
-    tickets: Path, model: list[str], tmp_path: Path
+    tickets: Path, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-m", "advisor.cli", "compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    command = ["compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    with unread() as gone, contextlib.redirect_stderr(gone):
+        code = main([*command, "--approach", "majority", "--approach", "zero-shot"])
+    assert code == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
+    assert "zero-shot" in capsys.readouterr().out
+
+
+def test_nor_does_it_spoil_how_the_process_ends(tickets: Path) -> None:
+    with unread() as gone:
+        command = [sys.executable, "-m", "advisor.cli", "profile", str(tickets)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=gone, check=False)
+    assert done.returncode == 0
+    assert b"tickets" in done.stdout
+
+
+@contextlib.contextmanager
+def unread() -> Iterator[TextIO]:
+    """A pipe whose reader has gone away."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*command, "--approach", "majority", "--approach", "zero-shot"],
-        stdout=subprocess.PIPE,
-        stderr=writer,
-        check=False,
-    )
-    os.close(writer)
-    assert done.returncode == 0
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
-    assert b"zero-shot" in done.stdout
+    gone = os.fdopen(writer, "w")
+    try:
+        yield gone
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            gone.close()

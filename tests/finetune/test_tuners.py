@@ -234,17 +234,15 @@ def test_no_layers_cannot_be_trained() -> None:
 
 
 def test_another_process_answers_the_same(
-    tuner: GradientTuner,
-    llama: LocalModel,
-    llama_folder: Path,
-    curriculum: TrainingSet,
-    tmp_path: Path,
-    in_process: Callable[..., str],
+    llama: LocalModel, llama_folder: Path, curriculum: TrainingSet, tmp_path: Path, in_process: Callable[..., str]
 ) -> None:
-    tuned = replace(tuner, epochs=2).tune(curriculum, llama, seed=0)
-    (tmp_path / "kept").mkdir()
-    tuned.save(tmp_path / "kept")
     lesson = curriculum.examples[0]
+    here = {}
+    for name, tuner in TUNERS.items():
+        tuned = replace(tuner, epochs=2).tune(curriculum, llama, seed=0)
+        (tmp_path / name).mkdir()
+        tuned.save(tmp_path / name)
+        here[name] = totals(llama, [lesson], tuned.adaptation)[0]
     said = in_process(
         f"""
 from pathlib import Path
@@ -253,12 +251,15 @@ from advisor.models.load import load_model
 from finetune import Bottleneck, Freeze, Full
 
 model = load_model({str(llama_folder)!r}, embedder={str(llama_folder)!r}, device="cpu", dtype="float32")
-tuned = {type(tuner).__name__}().restore(Path("kept"), model)
 prompt = Prompt({lesson.prompt.instruction!r}, {lesson.prompt.input!r})
-print([float(x) for x in model.score([prompt], {COLOURS!r}, tuned.adaptation)[0].totals])
+for name, kind in {{{", ".join(f"{name!r}: {type(tuner).__name__}" for name, tuner in TUNERS.items())}}}.items():
+    tuned = kind().restore(Path(name), model)
+    print([float(x) for x in model.score([prompt], {COLOURS!r}, tuned.adaptation)[0].totals])
 """
     )
-    assert np.allclose(literal_eval(said.splitlines()[-1]), totals(llama, [lesson], tuned.adaptation)[0], atol=1e-5)
+    there = dict(zip(TUNERS, map(literal_eval, said.splitlines()[-len(TUNERS) :]), strict=True))
+    for name in TUNERS:
+        assert np.allclose(there[name], here[name], atol=1e-5), name
 
 
 def test_the_answers_are_asked_for_without_a_trace(

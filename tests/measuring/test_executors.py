@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -29,16 +29,52 @@ from advisor.models.local.engine import LocalModel
 from advisor.tasks import Task
 
 ROOT = Path(__file__).parents[2]
+SCRIPTED = ROOT / "tests" / "approaches" / "scripted.py"
 SPECS = ["majority", "zero-shot", "few-shot:k=2", "rag:k=1", "oracle", "lora:rank=2,epochs=1"]
 NO_EVIDENCE = 'no example says which documents hold its answer ("evidence")'
+WORDS = """
+import time
+from scripted import ScriptedModel, WordEmbedder
+
+class Words(ScriptedModel):
+    def __init__(self, name, loading):
+        super().__init__(name=name)
+
+    def generate(self, *given):
+        time.sleep(float(self.name.partition(":")[2]))
+        return super().generate(*given)
+
+class Embedder(WordEmbedder):
+    def __init__(self, name, loading):
+        super().__init__(told=lambda *call: None, name=name)
+"""
+POINTS = "[advisor.models]\nwords = words:Words\n[advisor.embedders]\nwords = words:Embedder\n"
 OF_TIME = {"seconds", "ttft_seconds", "spans", "reused", "others", "started", "kills", "peak_memory_bytes"}
 TIMED = ("fit_seconds", "index_seconds")
 
 
 @pytest.fixture(scope="module")
-def named(llama_folder: Path) -> LocalModel:
+def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Another package's model and embedder without weights, which any process loads in a moment; returns where.
+
+    `words:0.1` takes a tenth of a second for a batch.
+    """
+    site = tmp_path_factory.mktemp("site")
+    (site / "words.py").write_text(WORDS, encoding="utf-8")
+    info = site / "words-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: words\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPTED.parent)
+        patch.syspath_prepend(site)
+        yield site
+
+
+@pytest.fixture(scope="module")
+def named(llama_folder: Path, words: Path) -> LocalModel:
     """A model that was loaded by its name."""
-    model: Any = advisor.load_model(str(llama_folder), embedder="embedded", device="cpu", dtype="float32")
+    model: Any = advisor.load_model(str(llama_folder), embedder="words:", device="cpu", dtype="float32")
     return model
 
 
@@ -95,8 +131,10 @@ def test_a_model_that_no_other_process_can_load_is_refused(light_task: Task, mod
         advisor.compare(light_task, model, ["majority"], out=tmp_path, workers=0)
 
 
-def test_a_killed_worker_costs_its_run_alone(light_task: Task, named: LocalModel, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("words")
+def test_a_killed_worker_costs_its_run_alone(light_task: Task, tmp_path: Path) -> None:
     """Its run is interrupted, the others go on, and the same call measures what is missing."""
+    task, model = replace(light_task, kind="qa", metric="token_f1", labels=()), advisor.load_model("words:0.1")
     killed: list[int] = []
 
     class Killing(Heard):
@@ -108,12 +146,12 @@ def test_a_killed_worker_costs_its_run_alone(light_task: Task, named: LocalModel
 
     heard = Killing()
     specs = ["majority", "nearest", "zero-shot", "few-shot:k=1", "few-shot:k=2", "rag:k=1", "rag:k=2"]
-    found = advisor.compare(light_task, named, specs, out=tmp_path, workers=2, progress=heard)
+    found = advisor.compare(task, model, specs, out=tmp_path, workers=2, progress=heard)
     assert killed
     interrupted = [spec for spec, outcome in heard.ended.items() if outcome.startswith("interrupted")]
     assert len(interrupted) <= 1
     assert {run.spec for run in found.runs if run.status != "ok"} == set(interrupted)
-    again = advisor.compare(light_task, named, specs, out=tmp_path)
+    again = advisor.compare(task, model, specs, out=tmp_path)
     assert {run.status for run in again.runs} == {"ok"}
 
 
@@ -138,20 +176,19 @@ from advisor.tasks import Example, Task
 if __name__ == "__main__":
     examples = tuple(Example(f"t{i}", f"the thing {i}", f"it is {i}") for i in range(40))
     task = Task("things", "qa", "Say.", "token_f1", train=examples, test=examples[:2])
-    model = advisor.load_model(sys.argv[1], embedder="embedded", device="cpu", dtype="float32")
-    advisor.compare(task, model, ["lora:epochs=9999", "lora:epochs=9998"], out=sys.argv[2], workers=2)
+    advisor.compare(task, advisor.load_model("words:9999"), ["zero-shot", "few-shot"], out=sys.argv[1], workers=2)
 """
 
 
-def test_workers_end_with_the_process_that_started_them(llama_folder: Path, tmp_path: Path) -> None:
+def test_workers_end_with_the_process_that_started_them(words: Path, tmp_path: Path) -> None:
     """Else they would go on writing into a folder in which somebody else may be at work by then."""
     (tmp_path / "orphaning.py").write_text(ORPHANING, encoding="utf-8")
     started = subprocess.Popen(
-        [sys.executable, str(tmp_path / "orphaning.py"), str(llama_folder), str(tmp_path / "run")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, str(tmp_path / "orphaning.py"), str(tmp_path / "run")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [words, SCRIPTED.parent, ROOT]))},
     )
     try:
-        until(lambda: len(list(tmp_path.glob("run/*/lora*.jsonl"))) == 2)
+        until(lambda: len(list(tmp_path.glob("run/*/*-shot*.jsonl"))) == 2)
         workers = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
     finally:
         started.kill()

@@ -90,6 +90,12 @@ class Heard(Silence):
 
 
 @pytest.fixture
+def numbers(numbers: Task) -> Task:
+    """The same with fewer questions: what counts here is what is asked before a fit."""
+    return replace(numbers, test=numbers.test[:6])
+
+
+@pytest.fixture
 def pupil() -> type[Pupil]:
     Pupil.fits.clear()
     return Pupil

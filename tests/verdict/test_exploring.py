@@ -30,7 +30,7 @@ from advisor.verdict.token_prices import TokenPrice, TokenRates
 CHROMIUM = Path("/usr/bin/chromium")
 PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
 N = 120
-SETTINGS = 34
+SETTINGS = 20
 """Settings tried of each situation."""
 
 
