@@ -19,7 +19,7 @@ _HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u206
 
 def plain(text: str) -> str:
     """The text on one line, without escape sequences, control characters and line breaks."""
-    return " ".join(_unmarked(text).split())
+    return " ".join(unmarked(text).split())
 
 
 def cleaned(text: str) -> str:
@@ -47,6 +47,7 @@ def _shown(mark: str) -> str:
     return " " if mark.isspace() else mark
 
 
-def _unmarked(text: str) -> str:
+def unmarked(text: str) -> str:
+    """A line without escape sequences, control characters and marks of direction; blanks stay as many."""
     text = _ESCAPES.sub("", text).translate(_TURNS)
     return "".join(" " if c.isspace() else "" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)

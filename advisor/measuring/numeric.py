@@ -32,8 +32,8 @@ _CLOSE = 1e-9  # relative: what a decimal loses when it is read
 def numeric(text: str, targets: Sequence[str], tolerance: float = 0.0, relative: float = 0.0) -> float:
     """Whether the last number of an answer is that of an acceptable one, up to a tolerance.
 
-    Behind `####`, as in GSM8K, only what stands there is looked at. Thousands separators, currencies, units and signs
-    are read; of `5 %` both 5 and 0.05 are right. A target without a number is compared as `exact_match` does.
+    Of what stands behind `####` the first counts, as by GSM8K's own script. Thousands separators, currencies, units
+    and signs are read; of `5 %` both 5 and 0.05 are right. A target without a number is compared as `exact_match` does.
     """
     return float(any(_is(text, target, tolerance, relative) for target in targets))
 
@@ -59,11 +59,13 @@ def _readings(value: float, percent: bool) -> tuple[float, ...]:
 
 
 def last_number(text: str) -> tuple[float, bool] | None:
-    """The last number of a text, and whether it is a percentage; None where there is none."""
+    """The last number of a text, or the first behind the first mark, and whether it is a percentage; None where there
+    is none."""
     plain = _LATEX.sub(r" \1/\2", unicode_form(text))
-    behind = plain.rpartition(_MARKED)[2] if _MARKED in plain else plain
+    if _MARKED in plain:
+        return next(_numbers(plain.partition(_MARKED)[2]), None)
     found = None
-    for found in _numbers(behind):  # noqa: B007 - the last
+    for found in _numbers(plain):  # noqa: B007 - the last
         pass
     return found
 

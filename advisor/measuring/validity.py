@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.intake import json_of
+from advisor.tasks.faults import quoted, suggestion
 
 LONGEST = 50_000
 """Characters beyond which a text is not parsed and counts as invalid: it would take long, and nobody asked for it."""
@@ -103,6 +105,9 @@ def _sql(text: str, dialect: str) -> tuple[str, ...]:
         from sqlglot.errors import SqlglotError
         from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it says of what it only half knows that it does
+    dialects = sorted(name for name in sqlglot.Dialects.__members__.values() if name)
+    if dialect != "any" and dialect.lower() not in dialects:
+        raise UserError(f"the SQL dialect {quoted(dialect)} is unknown", suggestion(dialect, dialects, "the dialects"))
     if len(text) > LONGEST:
         return ()
     known = (exp.Query, exp.DML, exp.DDL, exp.Drop, exp.Alter, exp.TruncateTable, exp.Merge)

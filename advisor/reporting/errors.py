@@ -49,7 +49,7 @@ def errors(decision: Decision) -> tuple[Block, ...]:
     if not rows:
         return ()
     few, kinds = _few(rows, decision), {one.name for row in rows for one in row.errors}
-    more = [f"The other {len(rows) - len(few)} rows are on a page (--format markdown)."] if len(few) < len(rows) else []
+    more = [f"The other {len(rows) - len(few)} rows are on a page (--format html)."] if len(few) < len(rows) else []
     if len(kinds) > 1:
         screen: tuple[Block, ...] = (
             _table(few, decision, _count),
@@ -76,7 +76,8 @@ def _table(rows: Sequence[Row], decision: Decision, cell: Callable[[ErrorKind], 
     by_name = [{one.name: one for one in row.errors} for row in rows]
     columns = []
     for kind in kinds:
-        cells = [cell(known[kind]) if kind in known else "0" for known in by_name]
+        nothing = ["-" if kind in (MISS, READER) and not row.retrieval else "0" for row in rows]
+        cells = [cell(known[kind]) if kind in known else none for known, none in zip(by_name, nothing, strict=True)]
         columns.append(Column(_TITLES[kind], cells, kind, rank=_RANKS.get(kind, 0)))
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in rows), tuple(columns))
 

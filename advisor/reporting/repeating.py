@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Iterator
 
 from advisor.approaches import apart
-from advisor.measuring.records import Comparison, Member
+from advisor.measuring.records import Comparison, Member, TaskFacts
 
 TASK = "TASK"
 """Stands for the task's folder, of which records hold the fingerprint."""
 
 
 def command(comparison: Comparison) -> str:
-    """The command line. What limited the examples stands in the caveats, and prices and limits in the setup."""
+    """The command line; prices and limits stand in the setup."""
     specs = dict.fromkeys(apart(run.spec)[0] for run in comparison.runs)
     if not specs:
         return ""
@@ -22,7 +22,17 @@ def command(comparison: Comparison) -> str:
         parts += ["--seeds", str(comparison.seeds)]
     for spec in specs:
         parts += ["--approach", spec]
+    for metric in comparison.task.metrics:
+        parts += ["--also", metric]
+    parts += _limited(comparison.task)
     return shlex.join(parts)
+
+
+def _limited(task: TaskFacts) -> Iterator[str]:
+    """How many examples were taken, where that was fewer than there are, as the task's caveats tell."""
+    for option, number in (("--limit", task.test), ("--train-limit", task.train)):
+        if any(f"({option}, seed " in caveat for caveat in task.caveats):
+            yield from (option, str(number))
 
 
 def _models(comparison: Comparison) -> Iterator[str]:

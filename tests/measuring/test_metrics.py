@@ -414,3 +414,17 @@ def test_what_cannot_be_judged_is_an_error_and_never_a_score() -> None:
         metrics.score("accuracy", "a", [])
     with pytest.raises(UserError, match="no JSON object or list"):
         metrics.score("json_f1", "{}", ["Bern"])
+
+
+def test_the_number_behind_the_mark_counts_whatever_a_model_goes_on_with() -> None:
+    """As GSM8K's own expression finds it."""
+    assert metrics.score("numeric", "step 1: 3\nstep 2: 4\n#### 12\n\nQuestion: 5", ["12"]) == 1.0
+    assert metrics.score("numeric", "#### 7 and 8", ["#### 7"]) == 1.0
+    assert metrics.score("numeric", "#### 7 and 8", ["8"]) == 0.0
+
+
+def test_a_dialect_of_sql_that_nobody_knows_is_a_mistake() -> None:
+    pytest.importorskip("sqlglot")
+    assert metrics.score("sql_valid:dialect=sqlite", "SELECT 1", ["x"]) == 1.0
+    with pytest.raises(UserError, match='the SQL dialect "klingon" is unknown'):
+        metrics.score("sql_valid:dialect=klingon", "SELECT 1", ["x"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from advisor.cleaning import unmarked
 from advisor.measuring.records import Answer, Comparison, Run
 from advisor.models import Passage
 from advisor.reporting import report
@@ -79,7 +80,7 @@ def test_data_hold_hostile_texts_as_data(judged: Callable[..., Decision]) -> Non
     data = stored(page, "examples-data")
     texts = [one if isinstance(one, str) else one[0] for one in data["texts"]]
     assert sum("the right passage" in one for one in texts) == 1
-    assert any(HOSTILE in one for one in texts)
+    assert any(unmarked(HOSTILE) in one for one in texts)  # without what turns or hides the text around it
     assert [row["spec"] for row in stored(page, "costs-data")["rows"]][:2] == ["rag", "lora"]
 
 

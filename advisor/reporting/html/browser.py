@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from advisor.cleaning import plain, unmarked
 from advisor.reporting.html.markup import data, tag, text
 from advisor.reporting.interactive import Browser
 from advisor.verdict import words
@@ -25,7 +26,8 @@ class StoredTexts:
         self._places: dict[tuple[str, bool], int] = {}
 
     def place(self, whole: str, passage: bool = False) -> int:
-        """The place of a text."""
+        """The place of a text, of which control characters and marks of direction are left out."""
+        whole = "\n".join(map(unmarked, whole.split("\n")))
         return self._places.setdefault((whole, passage), len(self._places))
 
     def stored(self, room: int) -> tuple[list[str | list[Any]], int]:
@@ -93,7 +95,7 @@ def values(block: Browser) -> tuple[dict[str, Any], int]:
 def _parts(block: Browser) -> list[dict[str, Any]]:
     places = {card.id: place for place, card in enumerate(block.cards)}
     return [
-        {"by": part.by, "name": part.name, "places": sorted(places[one] for one in part.ids if one in places)}
+        {"by": part.by, "name": plain(part.name), "places": sorted(places[one] for one in part.ids if one in places)}
         for part in block.parts
     ]
 
@@ -104,7 +106,7 @@ def _card(card: Card, block: Browser, texts: StoredTexts, documents: StoredTexts
         card.id,
         texts.place(card.input),
         [texts.place(target) for target in card.targets],
-        card.group,
+        plain(card.group),
         [_answer(card.answers[row], texts, documents) for row in block.rows],
     ]
 

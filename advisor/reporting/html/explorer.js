@@ -32,7 +32,7 @@
     const two = Number(value.toPrecision(2));
     return two >= 0.1 ? `$${value.toFixed(2)}` : `$${two.toFixed(1 - Math.floor(Math.log10(two)))}`;
   };
-  const days = (value) => (value < 1 ? `${digits(24 * value)} hours` : `${digits(value)} day${value === 1 ? "" : "s"}`);
+  const days = (value) => (value < 1 ? `${digits(24 * value)} hours` : `${(Math.round(10 * value) / 10).toLocaleString("en")} day${value === 1 ? "" : "s"}`);
 
   // The sliders: each goes through the places of a list.
   const knobs = [

@@ -37,7 +37,10 @@ def _narrow(block: Forest) -> svg.Drawing:
     parts = [_ground(block, scale, top, bottom)]
     for number, one in enumerate(block.effects):
         y = top + _TALL * number
-        said = one.said.partition(",")[0] if svg.length(one.said) > 200 else one.said.rpartition(", p")[0] or one.said
+        said = one.said
+        if svg.length(said) > 200:  # the bar shows the interval
+            value, _, rest = said.partition(" [")
+            said = ", ".join(filter(None, [value, rest.partition("], ")[2]]))
         room = svg.NARROW - svg.length(said) - 12
         parts.append(svg.titled(svg.words(0, y + 14, svg.cut(f"{one.key} {one.name}", room), _kind(one)), one.name))
         parts.append(svg.words(svg.NARROW, y + 14, said, "said", "end"))
