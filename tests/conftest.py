@@ -8,6 +8,7 @@ Torch and Transformers are imported by the fixtures that need them: tests of roo
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import re
@@ -75,6 +76,13 @@ class HashingEmbedder:
             for word in re.findall(r"\w+", text.lower()) or [""]:
                 vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end. Every run of a comparison collects garbage before it watches the
+    memory, and would look through all of that each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
