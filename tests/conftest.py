@@ -60,6 +60,8 @@ SHAPE = {"vocab_size": VOCABULARY, "initializer_range": 0.2}
 WINDOW = 512
 ROOT = Path(__file__).parents[1]
 SCRIPTED = ROOT / "tests" / "approaches" / "scripted.py"
+MANY = 100  # modules imported since garbage was last collected for good
+_frozen = {"modules": 0}
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,14 @@ class HashingEmbedder:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def pytest_collection_finish() -> None:
-    """What is imported by now stays to the end. Every run of a comparison collects garbage before it watches the
-    memory, and would look through all of that each time."""
-    gc.collect()
-    gc.freeze()
+def pytest_runtest_setup() -> None:
+    """What was imported stays to the end. Every run of a comparison collects garbage before it watches the memory, and
+    would look through all of that each time."""
+    if len(sys.modules) > _frozen["modules"] + MANY:
+        _frozen["modules"] = len(sys.modules)
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
