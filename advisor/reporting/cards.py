@@ -9,7 +9,7 @@ from advisor.reporting import figures, statements
 from advisor.reporting.blocks import Block, Detail, Details, Gap, Paragraph, section
 from advisor.reporting.characters import shorten
 from advisor.verdict import words
-from advisor.verdict.cards import Card, CardAnswer, cards
+from advisor.verdict.cards import Card, CardAnswer
 from advisor.verdict.decision import Decision
 
 _CARDS = 3
@@ -26,15 +26,19 @@ _NO_TEXTS = (
 _COLUMNS = 11  # of the labels
 
 
-def differences(decision: Decision) -> tuple[Block, ...]:
-    """The section on them; nothing where no two rows are judged or all score alike everywhere."""
+def differences(decision: Decision, found: Sequence[Card]) -> tuple[Block, ...]:
+    """The section on them; nothing where no two rows are judged or all score alike everywhere.
+
+    Args:
+        found: all cards of the decision.
+    """
     if len(decision.scores) < 2:
         return ()
     if not decision.comparison.texts:
         return section("Where rows differ", Paragraph((_NO_TEXTS,)))
     best = statements.best_row(decision)
     order = [*([best.spec] if best else []), *(row.spec for row in decision.rows)]
-    told = telling(cards(decision.comparison, decision.scores), order[0])
+    told = telling(found, order[0])
     blocks: list[Block] = []
     for number, card in enumerate(told, start=1):
         asked = Paragraph((f"{number}. {_cut(card.input, _INPUT)}",), "strong")

@@ -35,6 +35,7 @@ from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
 from advisor.reporting.slices import slices
 from advisor.tasks.power import LEVEL
+from advisor.verdict.cards import cards
 from advisor.verdict.decision import Decision
 from advisor.verdict.race import Race
 
@@ -45,6 +46,7 @@ LABELS = 10
 def decision_report(decision: Decision) -> Report:
     """The report of a decision: what was measured, what follows from it, and how it was done."""
     comparison = decision.comparison
+    examples = cards(comparison, decision.scores or None)
     return Report(
         f"Advisor: {statements.named(comparison.task.name)}",
         (
@@ -58,8 +60,8 @@ def decision_report(decision: Decision) -> Report:
             *section("Diagnosis", _diagnosis(decision)),
             *slices(decision),
             *errors(decision),
-            *differences(decision),
-            Only("page", section("Examples", browser(decision))),
+            *differences(decision, examples),
+            Only("page", section("Examples", browser(decision, examples))),
             *judges(decision),
             *preferences(decision),
             *forgetting(decision),

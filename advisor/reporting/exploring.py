@@ -9,7 +9,7 @@ from advisor.reporting.axes import linear_ticks
 from advisor.reporting.interactive import Browser, CostExplorer, TestPart
 from advisor.reporting.pictures import Axis, Lines, Trace
 from advisor.verdict import costs, words
-from advisor.verdict.cards import cards
+from advisor.verdict.cards import Card
 from advisor.verdict.cells import Interval
 from advisor.verdict.decision import Decision
 from advisor.verdict.exploring import ASSUMED_QUERIES, Exploration, exploration
@@ -51,10 +51,9 @@ def _present(decision: Decision, found: Exploration) -> Lines:
     )
 
 
-def browser(decision: Decision) -> Browser | None:
-    """The test examples; None where no row was judged."""
+def browser(decision: Decision, found: tuple[Card, ...]) -> Browser | None:
+    """The test examples, by all cards of the decision; None where no row was judged."""
     comparison = decision.comparison
-    found = cards(comparison, decision.scores or None)
     if not found:
         return None
     rows = tuple(row.spec for row in decision.rows if row.spec in found[0].answers)

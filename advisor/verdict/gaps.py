@@ -9,7 +9,6 @@ difference anywhere, were there none, is simulated by flipping the signs of the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 from statistics import NormalDist
@@ -19,11 +18,11 @@ import numpy as np
 from advisor.measuring.confusion import blocks
 from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL
-from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.resampling import ends
 from advisor.verdict.sample import Sample
 from advisor.verdict.seeds import seed_variance
+from advisor.verdict.simultaneous import level_of
 from advisor.verdict.slices import GroupGap
 from advisor.verdict.subsets import Places, Subset
 from advisor.verdict.within import FLIPS, Singles, part_of
@@ -52,12 +51,8 @@ def _largest(sample: Sample, groups: Sequence[Subset], level: float) -> GroupGap
         (best, first, high, of_first), (worst, second, low, of_second) = sorted((one, two), key=lambda k: -k[1])
         half, centre = half_width([*of_first, *of_second], level), high - low
         difference = rounded(first - second, centre - half, centre + half)
-        found.append(GroupGap(sample.spec, best, worst, difference, _excludes_zero(difference)))
+        found.append(GroupGap(sample.spec, best, worst, difference, difference.excludes_zero))
     return max(found, key=lambda gap: (gap.shown, gap.difference.value))
-
-
-def _excludes_zero(found: Interval) -> bool:
-    return found.low > 0 or found.high < 0
 
 
 def _moments(sample: Sample) -> tuple[float, float, tuple[VariancePart, ...]]:
@@ -73,9 +68,7 @@ def _level(samples: Sequence[Sample], groups: Sequence[Subset]) -> float:
     number = len(samples) * len(pairs)
     if number < 2:
         return LEVEL
-    most = math.ceil(LEVEL * (FLIPS + 1) - 1)
-    largest = float(np.sort(_maxima(samples, groups, pairs.T))[-most])
-    return min(LEVEL, max(2 * _NORMAL.cdf(-largest), LEVEL / number))
+    return level_of(np.sort(_maxima(samples, groups, pairs.T)), number)
 
 
 def _maxima(samples: Sequence[Sample], groups: Sequence[Subset], pairs: Places) -> Singles:

@@ -63,8 +63,7 @@ def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: Row | None
         raw, told = row.difference, row.corrected_difference
         if raw is None or told is None or chosen.spec not in (row.spec, row.versus):
             continue
-        shown = raw.high < 0 or raw.low > 0
-        if shown and told.estimate.low <= 0 <= told.estimate.high:
+        if raw.excludes_zero and not told.estimate.excludes_zero:
             yield (
                 f"The judge has {row.spec} {raw.value:+.3f} against {row.versus}; corrected by "
                 f"{words.many(told.graded, 'grade')} of people that is {told.estimate.value:+.3f} "

@@ -28,7 +28,7 @@ from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict.cells import Interval, Measured
 from advisor.verdict.decision import Row
 from advisor.verdict.paired import rounded
-from advisor.verdict.resampling import Bootstrap, mean_interval
+from advisor.verdict.resampling import Bootstrap, interval_of
 from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Floats, Sample, samples
 
@@ -42,10 +42,14 @@ _LARGEST = 700.0  # of logarithms
 def with_metrics(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
     """The rows, which have their quality already, each with what it comes to by every metric."""
     runs = complete_runs(comparison)
-    found = {row.spec: {} if row.quality is None else {comparison.task.metric: _own(comparison, row)} for row in rows}
+    own = comparison.task.metric
+    found: dict[str, dict[str, Measured]] = {row.spec: {} for row in rows}
+    for row in rows:
+        if row.quality is not None:
+            found[row.spec][own] = _as_quality(comparison, own, row.spec, row.quality, runs)
     boot: Bootstrap | None = None
     for metric in dict.fromkeys(comparison.task.metrics):
-        if metric == comparison.task.metric:
+        if metric == own:
             continue
         ready = [run for run in runs if is_scored(metric, run, comparison.answers)]
         if not ready:
@@ -54,7 +58,7 @@ def with_metrics(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
             judged = samples(metric, comparison.answers, ready)
             boot = boot or Bootstrap(judged)
             measured: dict[str, Measured | None] = {
-                one.spec: _by_quality(comparison, metric, one, ready, boot) for one in judged
+                one.spec: _as_quality(comparison, metric, one.spec, boot.interval(one), ready) for one in judged
             }
         else:
             specs = dict.fromkeys(run.spec for run in ready)
@@ -74,20 +78,11 @@ def not_scored(comparison: Comparison) -> Iterator[str]:
                 yield f"{metric} was not measured of {run.spec} (seed {run.seed}): {why}."
 
 
-def _own(comparison: Comparison, row: Row) -> Measured:
-    assert row.quality is not None
-    metric, quality = comparison.task.metric, row.quality
-    runs = [run for run in complete_runs(comparison) if run.spec == row.spec]
-    missing = _missing(comparison, metric, runs)
-    corpus = _corpus(comparison, metric, runs)
-    return Measured(quality.value, quality.low, quality.high, row.n, missing=missing, corpus=corpus)
-
-
-def _by_quality(comparison: Comparison, metric: str, sample: Sample, ready: Sequence[Run], boot: Bootstrap) -> Measured:
-    runs = [run for run in ready if run.spec == sample.spec]
-    found, corpus = boot.interval(sample), _corpus(comparison, metric, runs)
-    missing = _missing(comparison, metric, runs)
-    return Measured(found.value, found.low, found.high, sample.n, missing=missing, corpus=corpus)
+def _as_quality(comparison: Comparison, metric: str, spec: str, found: Interval, ready: Sequence[Run]) -> Measured:
+    """What a row comes to by a metric of which every example has a value."""
+    runs = [run for run in ready if run.spec == spec]
+    missing, corpus = _missing(comparison, metric, runs), _corpus(comparison, metric, runs)
+    return Measured(found.value, found.low, found.high, len(comparison.answers), missing=missing, corpus=corpus)
 
 
 def _missing(comparison: Comparison, metric: str, runs: Sequence[Run]) -> int:
@@ -118,10 +113,7 @@ def _of_values(values: Floats, facts: MetricFacts, tuned: bool) -> Interval:
     """The mean of values, shape (seeds, examples); of shares and all that lies between 0 and 1 as of qualities."""
     if facts.most != 1 or np.isnan(values).any():
         return _of_means(values, facts)
-    if len(values) == 1:
-        return mean_interval(values[0])
-    sample = Sample("", values, tuned=tuned)
-    return Bootstrap([sample]).interval(sample)
+    return interval_of(Sample("", values, tuned=tuned and len(values) > 1))
 
 
 def _of_means(values: Floats, facts: MetricFacts) -> Interval:

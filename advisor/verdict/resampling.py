@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -69,7 +70,12 @@ class Bootstrap:
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
-        self._weights = _draws(np.random.default_rng(_SEED), samples[0].n)
+        self._n = samples[0].n
+
+    @cached_property
+    def _weights(self) -> Counts:
+        """Of an interval that needs them; several seeds, or scores of 0 and 1, do without."""
+        return _draws(np.random.default_rng(_SEED), self._n)
 
     def interval(self, sample: Sample) -> Interval:
         """The quality of one approach with its 95 % interval."""

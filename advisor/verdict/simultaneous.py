@@ -16,6 +16,7 @@ from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.tasks.power import LEVEL
 from advisor.verdict.sample import Floats, Sample
@@ -26,6 +27,17 @@ _SEED = 20_241_129
 _NORMAL = NormalDist()
 _LEAST = 1e-12  # of p-values that are told apart
 _EQUAL = 1e-12  # variance below which two approaches count as giving the same answers
+
+
+def level_of(maxima: NDArray[np.floating], number: int) -> float:
+    """The level of a single test at which that of all is 5 %, no less than Bonferroni's.
+
+    Args:
+        maxima: the largest absolute studentised statistic of all tests in each draw under no difference, sorted.
+        number: of tests.
+    """
+    most = math.ceil(LEVEL * (maxima.size + 1) - 1)
+    return min(LEVEL, max(2 * _NORMAL.cdf(-float(maxima[-most])), LEVEL / number))
 
 
 class Family:
@@ -54,9 +66,7 @@ class Family:
     @cached_property
     def level(self) -> float:
         """The per-pair level at which the family-wise level is 5 %: where p is below it, `adjusted(p)` is below 5 %."""
-        most = math.ceil(LEVEL * (DRAWS + 1) - 1)
-        simulated = 2 * _NORMAL.cdf(-float(self._maxima[-most]))
-        return min(LEVEL, max(simulated, LEVEL / self.size))
+        return level_of(self._maxima, self.size)
 
     @cached_property
     def _maxima(self) -> Floats:

@@ -90,8 +90,6 @@ def _slice(at: int, part: Subset, scored: Sequence[Sample], rivals: Sequence[Sam
 
 def _against(rivals: Sequence[Sample], found: Sequence[Subset], within: Within, chosen: str | None) -> Iterator[str]:
     """Where the chosen row is shown to be worse than another, the largest loss of a slice first."""
-    if not rivals:
-        return
     specs = [sample.spec for sample in rivals]
     own = specs.index(chosen) if chosen in specs else 0
     losses: list[tuple[Interval, str, Subset, int]] = []

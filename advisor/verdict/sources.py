@@ -68,7 +68,7 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
     wanted = len(hopeless) * len(runs)
     involved = len(silent) + wanted - right
 
-    worth = [example_scores(task.metric, run, answers, task) for run in runs]
+    worth = [np.nan_to_num(example_scores(task.metric, run, answers, task)) for run in runs]
     can = np.array([key not in hopeless for key in answers])
     of_answerable = np.stack(worth).mean(axis=0)[can]
     return Abstention(

@@ -27,6 +27,7 @@ from advisor.tasks.power import LEVEL
 from advisor.verdict.cells import Interval
 from advisor.verdict.paired import pivot
 from advisor.verdict.sample import Sample
+from advisor.verdict.simultaneous import level_of
 from advisor.verdict.subsets import Places, Subset
 
 FLIPS = 4_999
@@ -62,7 +63,7 @@ class Within:
         gaps = one.means - two.means
         statistic = abs(float(gaps.sum())) / math.sqrt(size) if (size := float((gaps**2).sum())) else 0.0
         found = pivot(one, two, 2 * _NORMAL.cdf(-statistic)).interval(self.level)
-        return found, found.low > 0 or found.high < 0
+        return found, found.excludes_zero
 
     @cached_property
     def level(self) -> float:
@@ -70,9 +71,7 @@ class Within:
         number = len(self._pairs) * len(self._parts)
         if number < 2:
             return LEVEL
-        most = math.ceil(LEVEL * (FLIPS + 1) - 1)
-        simulated = 2 * _NORMAL.cdf(-float(np.sort(self._maxima())[-most]))
-        return min(LEVEL, max(simulated, LEVEL / number))
+        return level_of(np.sort(self._maxima()), number)
 
     def _maxima(self) -> Singles:
         """The largest absolute studentised difference of each sign flip; shape (FLIPS,)."""

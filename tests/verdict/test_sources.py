@@ -91,13 +91,14 @@ def test_abstention_is_that_of_scikit_learn(run: Runs, comparison: Comparisons, 
 
 
 def test_quality_where_there_is_an_answer_by_what_a_model_was_asked(run: Runs, comparison: Comparisons) -> None:
-    one = run("a", [UNANSWERABLE, "yes", "no"])
-    values = {p.id: value for p, value in zip(one.predictions, (1.0, 0.5, 0.25), strict=True)}
+    """What the model gave no value for counts as not right, here as in the quality."""
+    one = run("a", [UNANSWERABLE, "yes", "no", "no"])
+    values = {p.id: value for p, value in zip(one.predictions, (1.0, 0.5, 0.25, None), strict=True)}
     one = replace(one, scored={"embedding_similarity": Scored(values)})
-    found = asked(comparison([one], targets=[UNANSWERABLE, "yes", "yes"]))
+    found = asked(comparison([one], targets=[UNANSWERABLE, "yes", "yes", "yes"]))
     row = decide(replace(found, task=replace(found.task, metric="embedding_similarity"))).rows[0]
     assert row.abstention is not None and row.abstention.quality_answerable is not None
-    assert row.abstention.quality_answerable.value == pytest.approx(0.375)
+    assert row.abstention.quality_answerable.value == pytest.approx(0.25)
 
 
 def test_seeds_are_taken_together_without_being_more_questions(run: Runs, comparison: Comparisons) -> None:
