@@ -10,7 +10,7 @@ from typing import Any
 from advisor.approaches import known
 from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
-from advisor.measuring.example_scores import is_scored
+from advisor.measuring.example_scores import is_scored, is_whole
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Answer, Comparison, Run, Status
@@ -66,8 +66,7 @@ def lacking(run: Run) -> str:
 
 def _is_judged(run: Run, answers: Mapping[str, Answer], metric: str) -> bool:
     """Whether every test example is answered, and what the metric has to ask a model was asked."""
-    whole = bool(answers) and answers.keys() <= {p.id for p in run.predictions}
-    return whole and is_scored(metric, run, answers)
+    return is_whole(run, answers) and is_scored(metric, run, answers)
 
 
 def _row(comparison: Comparison, spec: str) -> Row:
