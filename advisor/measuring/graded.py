@@ -52,20 +52,6 @@ def read_grades(path: Path, known: str | None) -> tuple[Grade, ...]:
     return found
 
 
-def _check_gradable(comparison: Comparison) -> None:
-    task = comparison.task
-    if not comparison.texts:
-        raise UserError(
-            f"{comparison.folder}: its records hold no questions (--no-texts), so that its answers cannot be graded",
-            "advisor compare without --no-texts measures it again with them",
-        )
-    if task.kind == "classification" and not any(map(is_judge, (task.metric, *task.metrics))):
-        raise UserError(
-            f"{comparison.folder}: is a classification: a label is right or wrong, and there is nothing to grade",
-            f"advisor report {comparison.folder} tells how many are right",
-        )
-
-
 def to_grade(comparison: Comparison, number: int, seed: int) -> list[dict[str, Any]]:
     """Answers of a comparison that people are to grade, as lines of a grades file whose grades are open.
 

@@ -31,6 +31,11 @@ def complete_runs(comparison: Comparison) -> list[Run]:
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
 
 
+def unfinished(comparison: Comparison) -> list[str]:
+    """The rows of which a run has not been begun, or was begun and is not at its end, in order of appearance."""
+    return list(dict.fromkeys(run.spec for run in comparison.runs if run.status == "interrupted"))
+
+
 def complete(runs: Sequence[Run], answers: Mapping[str, Answer], metric: str) -> list[Run]:
     """Those of an approach's runs that may be judged.
 
@@ -182,7 +187,7 @@ def _trouble(comparison: Comparison, runs: Sequence[Run]) -> tuple[Status, str |
     for status in order:
         for run in runs:
             if run.status == status:
-                return status, run.error
+                return status, run.error or ("not done yet" if comparison.at_work else None)
     metric = comparison.task.metric
     if any(not is_scored(metric, run, comparison.answers) for run in runs):
         why = next((one.error for run in runs if (one := run.scored.get(metric)) and one.error), "")
