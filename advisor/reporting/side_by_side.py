@@ -32,7 +32,7 @@ from advisor.tasks.power import LEVEL
 from advisor.verdict import words
 from advisor.verdict.between_runs import AlignedRow, Shift, SideBySide
 from advisor.verdict.decision import Decision, Row
-from advisor.verdict.rows import unfinished
+from advisor.verdict.rows import NOT_DONE, unfinished
 from advisor.verdict.run_facts import Differing
 
 _LABELS = 3  # columns of what runs are called
@@ -73,6 +73,11 @@ def _run(label: str, run: Decision) -> Detail:
 
 def _conclusion(found: SideBySide) -> Conclusion:
     first, *others = (_choice(found, place) for place in range(1, len(found.runs)))
+    others += [
+        f"{label} is not finished, and may choose otherwise when it is."
+        for label, run in zip(found.labels, found.runs, strict=True)
+        if unfinished(run.comparison)
+    ]
     shown = any(shift and shift.shown for shift in found.choices)
     return Conclusion("What changed", first, "good" if shown else "strong", " ".join(others), ())
 
@@ -139,7 +144,9 @@ def _quality(row: Row | None) -> tuple[str, ...]:
     """A quality and its interval, or why there is none, in a word."""
     if row is None:
         return ("-",)
-    return tuple(figures.quality(row.quality).split(" ", 1)) if row.quality else (row.status,)
+    if row.quality:
+        return tuple(figures.quality(row.quality).split(" ", 1))
+    return (NOT_DONE if row.error == NOT_DONE else row.status,)
 
 
 def _difference(shift: Shift | None) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tok
 
 
 PRETRAINING = "cpt"  # the part of a spec that reads raw text before the task is learned
+NOT_DONE = "not done yet"
+"""What is said of a row while a run is at work on it."""
 UNANSWERED = 0.05
 """Share of the queries up to which a row is judged although they got no answer."""
 
@@ -187,7 +189,7 @@ def _trouble(comparison: Comparison, runs: Sequence[Run]) -> tuple[Status, str |
     for status in order:
         for run in runs:
             if run.status == status:
-                return status, run.error or ("not done yet" if comparison.at_work else None)
+                return status, run.error or (NOT_DONE if comparison.at_work else None)
     metric = comparison.task.metric
     if any(not is_scored(metric, run, comparison.answers) for run in runs):
         why = next((one.error for run in runs if (one := run.scored.get(metric)) and one.error), "")

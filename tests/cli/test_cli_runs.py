@@ -117,7 +117,8 @@ def test_a_run_that_is_at_work_is_named_with_what_it_has_not_done(
         assert second["at_work"] and [one.split(":")[0] for one in second["unfinished"]] == ["rag"]
         assert any("A run is at work" in why for why in json.loads(alone_told)["recommendation"]["reasons"])
         return
-    assert "A run is at work in it. Not finished: rag" in words
+    assert "A run is at work in it. Not finished: rag" in words and "not done yet" in words
+    assert "B is not finished, and may choose otherwise" in words
     assert "A run is at work in this folder: rag" in " ".join(alone_told.split())
     assert "at work" not in said("report", *pair, "--format", form)[1]  # it is over, or was killed
     assert "Not finished: rag" in " ".join(said("report", *pair, "--format", form)[1].split())
