@@ -97,7 +97,7 @@ def report(
         UserError: there is no such format, or another package's fails.
     """
     if format == _JSON:
-        return as_json(named(_facts(subject), subject, folders=False), encoding)
+        return as_json(_facts(subject), encoding)  # for programs, which find by it what was measured
     blocks = named(_blocks(subject), subject, folders=format != _SCREEN)
     text = _format(format)(blocks, width=width or WIDTH, color=bool(color))
     return in_any_encoding(text, encoding) if format == _PAGE else encodable(text, encoding)
