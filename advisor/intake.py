@@ -140,14 +140,17 @@ def link_out(path: Path, home: str) -> str:
     return "" if os.path.commonpath([end, home]) == home else end
 
 
-def json_of(text: str | bytes) -> Any:
+def json_of(text: str | bytes, strict: bool = False) -> Any:
     """Parse JSON.
+
+    Args:
+        strict: whether NaN and Infinity, which Python reads and RFC 8259 does not have, are errors.
 
     Raises:
         ValueError: it is none (a `json.JSONDecodeError`), nested too deeply, or holds a number of too many digits.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number if strict else None)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -158,6 +161,10 @@ def json_of(text: str | bytes) -> Any:
     if openings > DEEPEST and too_deep(value):  # counting is quick, and lets most lines by
         raise ValueError(_TOO_DEEP)
     return value
+
+
+def _no_number(name: str) -> float:
+    raise json.JSONDecodeError(f"{name} is no number of JSON", name, 0)
 
 
 def toml_of(text: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(facts: MetricFacts, full: bool) -> None:
     said = f":{','.join(f'{name}=...' for name in facts.parameters)}" if facts.parameters else ""
-    print(f"{facts.name}{plain(said)}\n    {plain(facts.measures)}")
+    print(f"{facts.name}{plain(said)}\n    {plain(_measures(facts))}")
     about = ["for any kind of task" if set(facts.kinds) == set(KINDS) else f"for {', '.join(facts.kinds)}"]
     about += [_BETTER[facts.better]] if full or facts.better != "higher" else []
     about += [_SORTS[facts.sort]] if full or facts.sort != "example" else []
@@ -61,10 +61,14 @@ def _print(facts: MetricFacts, full: bool) -> None:
         print(f"    {plain(name)}: {plain(one.about)} ({given})")
 
 
+def _measures(facts: MetricFacts) -> str:
+    return f"{facts.measures} {facts.more}".rstrip()
+
+
 def _as_json(facts: MetricFacts) -> dict[str, Any]:
     return {
         "name": facts.name,
-        "measures": facts.measures,
+        "measures": _measures(facts),
         "kinds": facts.kinds,
         "better": facts.better,
         "sort": facts.sort,

@@ -14,6 +14,7 @@ from advisor.curves.growing import holds_growth, read_growth
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import shown, there
+from advisor.measuring.lock import at_work
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
 from advisor.measuring.run_folders import is_run_folder
@@ -80,7 +81,7 @@ def _subject(options: argparse.Namespace) -> Subject:
         found = read_index(folder, partial(_judged, options=options), anew)
         if found is not None:
             return found
-    return _judged(read_comparison(folder), options)
+    return _judged(_comparison(folder), options)
 
 
 def _several(options: argparse.Namespace) -> list[Decision]:
@@ -93,7 +94,7 @@ def _several(options: argparse.Namespace) -> list[Decision]:
     places = [Path(folder).resolve() for folder in options.folders]
     if twice := [given for given, place in zip(options.folders, places, strict=True) if places.count(place) > 1]:
         raise UserError(f"{shown(twice[-1])} was named twice", "name each run folder once")
-    return [_judged(_comparison(folder), options) for folder in options.folders]
+    return [_judged(_comparison(Path(folder)), options) for folder in options.folders]
 
 
 def _judged(comparison: Comparison, options: argparse.Namespace) -> Decision:
@@ -103,10 +104,11 @@ def _judged(comparison: Comparison, options: argparse.Namespace) -> Decision:
     return judged(replace(comparison, task=replace(task, metrics=beside)), options)
 
 
-def _comparison(folder: str) -> Comparison:
+def _comparison(folder: Path) -> Comparison:
     if holds_growth(folder):
         raise UserError(f"{shown(folder)}: holds learning curves, not a comparison", f"advisor report {shown(folder)}")
-    return read_comparison(folder)
+    busy = at_work(folder)  # before it is read: what ends in between is read whole
+    return replace(read_comparison(folder), at_work=busy)
 
 
 def _share(options: argparse.Namespace) -> int:
@@ -114,7 +116,7 @@ def _share(options: argparse.Namespace) -> int:
     sinks = [sink_of(name) for name in options.to]  # a slip of the pen shows before anything is judged
     if len(options.folders) > 1:
         raise UserError(f"--to takes one run folder, and {len(options.folders)} were named", "log one after the other")
-    decision = _judged(_comparison(options.folders[0]), options)
+    decision = _judged(_comparison(Path(options.folders[0])), options)
     for sink in sinks:
         put(sys.stdout, share(decision, sink, options.to_files) + "\n")
     return 0

@@ -45,3 +45,8 @@ def example_scores(
 def is_scored(metric: str, run: Run, answers: Mapping[str, Answer]) -> bool:
     """Whether a run has all that a metric needs: of one that asks a model, what that gave for every example."""
     return facts_of(metric).sort != "asked" or answers.keys() <= run.scored.get(metric, Scored()).values.keys()
+
+
+def is_whole(run: Run, answers: Mapping[str, Answer]) -> bool:
+    """Whether a run answers every test example."""
+    return bool(answers) and answers.keys() <= {p.id for p in run.predictions}

@@ -6,34 +6,10 @@ import re
 from collections.abc import Sequence
 
 from advisor.measuring.json_values import json_value
+from advisor.measuring.refusing import declines
 from advisor.tasks.forms import is_blank, unicode_form
 from advisor.tasks.task import UNANSWERABLE
 
-BEGINNING = 200
-"""Characters at the beginning of an answer in which a refusal stands."""
-_CANNOT = (
-    r"(?:can(?:no|')t|cannot|can not|am not able to|'m not able to|am unable to|'m unable to|won't|will not"
-    r"|must decline)"
-)
-_DOING = (
-    r"(?:answer|help|assist|provide|give|tell|say|determine|comply|do (?:that|this)|fulfil|generate|create|write|find"
-    r"|respond|discuss|share|offer|continue|process|access|complete|support)"
-)
-_REFUSAL = re.compile(
-    rf"""\b(?:
-        I(?:\s|(?=')) ?{_CANNOT} \s (?:\w+\s){{0,2}} {_DOING}
-      | (?:I'm|I\ am) \s (?:\w+\s)? (?:sorry|afraid)
-      | I \s apologi[sz]e
-      | as \s an? \s (?:AI|artificial \s intelligence|(?:large \s)?language \s model)
-      | I \s (?:do \s not|don't) \s (?:know|have \s (?:\w+\s){{0,2}} (?:information|access|data|context))
-      | (?:not \s enough|insufficient) \s (?:information|context|data)
-      | (?:it \s is|it's) \s (?:not \s possible|impossible) \s to \s {_DOING}
-      | (?:es \s tut \s mir \s leid|ich \s kann (?:\s\w+){{0,3}} \s nicht|das \s weiß \s ich \s nicht)
-      | je \s (?:suis \s désolée?|ne \s peux \s pas|ne \s sais \s pas)
-      | (?:lo \s siento|no \s puedo|no \s lo \s sé)
-    )\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
 _LOOP = re.compile(r"(\S+(?:\s+\S+){0,7}?)(?:\s+\1){3}\s*\S{0,40}$")
 _TAIL = 600  # characters of an answer's end in which a loop is looked for
 
@@ -42,9 +18,9 @@ def refusals(text: str, targets: Sequence[str]) -> float:
     """Whether an answer declines in words of its own. The answer "unanswerable" is an answer, and so is what a target
     says in the same words."""
     plain = unicode_form(text)
-    if plain.lower().strip(" .!") == UNANSWERABLE or plain in map(unicode_form, targets):
+    if plain.lower().strip(" .!") == UNANSWERABLE or plain.lower() in (unicode_form(one).lower() for one in targets):
         return 0.0
-    return float(_REFUSAL.search(plain[:BEGINNING]) is not None)
+    return float(declines(plain))
 
 
 def format_failures(text: str, targets: Sequence[str], kind: str, labels: Sequence[str]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from advisor.disk import write_whole
 from advisor.errors import UserError
+from advisor.measuring.judges import is_judge
 from advisor.measuring.records import Comparison
 from advisor.models.store import digest
 from advisor.tasks import Grade
@@ -56,11 +57,16 @@ def to_grade(comparison: Comparison, number: int, seed: int) -> list[dict[str, A
 
     Test examples are drawn at random, so that means can be corrected by the grades; of each the answers of all rows are
     taken, so that differences can be. Nothing says which row gave an answer, and each is there once. What was graded
-    before is left out, and so are controls.
+    before is left out, and so are controls, which nobody chooses: a person's time goes into rows that may be.
 
     Args:
         number: of answers; the last example is taken whole, so that there may be a few more.
+
+    Raises:
+        UserError: the records hold no inputs to judge answers by, or answers are labels and nobody's judgement is held
+            against grades.
     """
+    _check_gradable(comparison)
     done = by_answer(comparison.grades)
     runs = [run for run in comparison.runs if run.status == "ok" and not run.control]
     rng = random.Random(seed)
@@ -82,3 +88,17 @@ def to_grade(comparison: Comparison, number: int, seed: int) -> list[dict[str, A
         shown = {"input": known.input, "reference": list(known.targets)}
         found += [{"id": i, **shown, "answer": text, "grade": None} for text in open_]
     return found
+
+
+def _check_gradable(comparison: Comparison) -> None:
+    task = comparison.task
+    if not comparison.texts:
+        raise UserError(
+            f"{comparison.folder}: its records hold no questions (--no-texts), so that its answers cannot be graded",
+            "advisor compare without --no-texts measures it again with them",
+        )
+    if task.kind == "classification" and not any(map(is_judge, (task.metric, *task.metrics))):
+        raise UserError(
+            f"{comparison.folder}: is a classification: a label is right or wrong, and there is nothing to grade",
+            f"advisor report {comparison.folder} tells how many are right",
+        )

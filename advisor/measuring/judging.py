@@ -16,7 +16,7 @@ from advisor.approaches import apart
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.attempt import read_run
 from advisor.measuring.environment import hardware
-from advisor.measuring.example_scores import example_scores, is_scored
+from advisor.measuring.example_scores import example_scores, is_scored, is_whole
 from advisor.measuring.harmless import harmless
 from advisor.measuring.judges import Judge, JudgeMetric, grade_of, is_judge, outcome_of, same_answer
 from advisor.measuring.lines import append
@@ -290,7 +290,7 @@ def _jobs(comparison: Comparison, metric: JudgeMetric, named: Sequence[str]) -> 
     Args:
         named: what tells the judge from others.
     """
-    runs = [run for run in comparison.runs if run.status == "ok" and _answers_all(comparison, run)]
+    runs = [run for run in comparison.runs if run.status == "ok" and is_whole(run, comparison.answers)]
     for run in runs:
         rival = _rival(comparison, run, runs) if metric.pairs else None
         if metric.pairs and rival is None:
@@ -327,10 +327,6 @@ def _rival(comparison: Comparison, run: Run, runs: Sequence[Run]) -> Run | None:
 def _quality(comparison: Comparison, run: Run) -> float:
     scores = example_scores(comparison.task.metric, run, comparison.answers)
     return float(scores[scores == scores].mean()) if (scores == scores).any() else 0.0
-
-
-def _answers_all(comparison: Comparison, run: Run) -> bool:
-    return bool(comparison.answers) and comparison.answers.keys() <= {p.id for p in run.predictions}
 
 
 def _shown(prediction: PredictionRecord) -> Sequence[Any]:

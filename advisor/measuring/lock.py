@@ -19,6 +19,7 @@ from advisor.measuring.reading import JOURNAL
 CURVES = "curves.jsonl"
 KINDS = {JOURNAL: "a comparison", CURVES: "learning curves"}
 """What a run folder may hold, by its journal."""
+LOCK = ".lock"
 LOOK = 0.2  # seconds between two looks at a folder that another process works in
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
             raise UserError(f"{folder}: holds {what}, not {KINDS[kind]}", "name another folder with --out")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("a+")  # it holds the number of the process at work
+        lock = (folder / LOCK).open("a+")  # it holds the number of the process at work
     with lock as file:
         _wait_for(file, folder)
         with writing(folder):
@@ -48,6 +49,18 @@ def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
             file.write(str(os.getpid()))
             file.flush()
         yield
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a process works in a run folder, whose records grow then while they are read."""
+    try:
+        with (folder / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none, or the disk knows no locks
+        return False
+    return False
 
 
 def _wait_for(file: IO[str], folder: Path) -> None:

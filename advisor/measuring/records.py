@@ -325,6 +325,7 @@ class Comparison:
         change: what is known of a change; None where nothing is.
         forgetting: on what it was measured what models forget; None where it was not asked for.
         grades: that people gave to answers.
+        at_work: whether a run was at work in its folder when it was read for a report.
         begun, called: when it was begun, and when it was called for last, in UTC (`2026-11-30T19:01:20+0000`); empty
             where that is not known.
     """
@@ -349,6 +350,7 @@ class Comparison:
     change: ChangeFacts | None = None
     forgetting: ForgettingFacts | None = None
     grades: tuple[Grade, ...] = ()
+    at_work: bool = field(default=False, compare=False)
     begun: str = field(default="", compare=False)
     called: str = field(default="", compare=False)
 

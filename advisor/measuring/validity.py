@@ -14,6 +14,7 @@ from typing import Any
 from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.intake import json_of
+from advisor.measuring.sql_gaps import has_gap, is_whole
 from advisor.tasks.faults import quoted, suggestion
 
 LONGEST = 50_000
@@ -30,7 +31,8 @@ def bare(text: str) -> str:
 
 
 def json_valid(text: str, targets: Sequence[str]) -> float:
-    """Whether the whole answer is one JSON value."""
+    """Whether the whole answer is one JSON value (RFC 8259): NaN and Infinity are none, and of a key that stands twice,
+    which it lets pass, the last counts."""
     return float(_json(text) is not _NOTHING)
 
 
@@ -42,7 +44,7 @@ def json_exact(text: str, targets: Sequence[str]) -> float:
 
 def _json(text: str) -> Any:
     try:
-        return json_of(bare(text)) if len(text) <= LONGEST else _NOTHING
+        return json_of(bare(text), strict=True) if len(text) <= LONGEST else _NOTHING
     except ValueError:
         return _NOTHING
 
@@ -86,7 +88,7 @@ def _python(text: str) -> str | None:
 
 
 def sql_valid(text: str, targets: Sequence[str], dialect: str = "any") -> float:
-    """Whether the answer parses as statements of SQL."""
+    """Whether the answer parses as one or several statements of SQL in which nothing is missing (`sql_gaps`)."""
     return float(bool(_sql(text, dialect)))
 
 
@@ -114,7 +116,9 @@ def _sql(text: str, dialect: str) -> tuple[str, ...]:
     read = None if dialect == "any" else dialect
     try:
         found = [one for one in sqlglot.parse(bare(text), read=read) if one is not None]
-        if not found or not all(isinstance(one, known) for one in found):
+        if not found or not all(isinstance(one, known) and is_whole(one, read) for one in found):
+            return ()
+        if has_gap(bare(text), read):
             return ()
         return tuple(
             normalize_identifiers(one, dialect=read).sql(comments=False, normalize_functions="upper") for one in found

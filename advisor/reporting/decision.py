@@ -218,6 +218,7 @@ def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
     details = [
         ("command", repeating.command(comparison)),
+        ("names in it", repeating.legend(comparison)),
         ("task fingerprint", comparison.task.fingerprint),
         *_weights(comparison),
         ("embedder", comparison.model.embedder),

@@ -35,6 +35,7 @@ from advisor.reporting.estimate import estimate_document, estimate_report
 from advisor.reporting.html.page import html, in_any_encoding
 from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.markdown import markdown
+from advisor.reporting.places import named
 from advisor.reporting.plan import plan_document, plan_report
 from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.run_index import RunIndex, index_document, index_report
@@ -71,6 +72,7 @@ class Format(Protocol):
 # Not among the entry points: looking through all that is installed takes longer than a report.
 _BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown, "html": html}
 _PAGE = "html"
+_SCREEN = "terminal"  # of whoever measured
 _JSON = "json"
 _HINT = "update or uninstall the package it comes with"
 
@@ -95,8 +97,9 @@ def report(
         UserError: there is no such format, or another package's fails.
     """
     if format == _JSON:
-        return as_json(_facts(subject), encoding)
-    text = _format(format)(_blocks(subject), width=width or WIDTH, color=bool(color))
+        return as_json(_facts(subject), encoding)  # for programs, which find by it what was measured
+    blocks = named(_blocks(subject), subject, folders=format != _SCREEN)
+    text = _format(format)(blocks, width=width or WIDTH, color=bool(color))
     return in_any_encoding(text, encoding) if format == _PAGE else encodable(text, encoding)
 
 

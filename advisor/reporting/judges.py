@@ -152,7 +152,7 @@ def _missing(one: JudgeReport) -> str:
         return ""
     return (
         f"Nothing is corrected by fewer than {FEWEST} grades, or where a row's answers are left out to questions of "
-        "which others were graded; advisor grade writes those that are missing."
+        "which others were graded; advisor grade writes those that are missing, but for controls."
     )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import Block, Code, Column, Detail, Details, Only, Table, TableRow, section
+from advisor.reporting.characters import shorten
 from advisor.tasks import facts_of
 from advisor.tasks.power import LEVEL
 from advisor.verdict import words
 from advisor.verdict.cells import Measured
 from advisor.verdict.decision import Decision, Row
 
+_LINE = 66  # characters of what a metric measures, which stands in one line beside its name
 AT_ONCE = 3
 """Metrics of a table on a screen."""
 _DIRECTION = {"higher": "", "lower": "lower is better", "neither": "neither is better"}
@@ -60,5 +62,5 @@ def _span(value: float, low: float, high: float) -> str:
 def _about(known: Sequence[str]) -> Details:
     """What each of them measures."""
     intervals = f"Intervals hold {1 - LEVEL:.0%}; these metrics decide nothing."
-    about = [Detail(words.metric(name), facts_of(name).measures) for name in known]
+    about = [Detail(words.metric(name), shorten(facts_of(name).measures, _LINE)) for name in known]
     return Details((*about, Detail("intervals", intervals)))

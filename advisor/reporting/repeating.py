@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from advisor.approaches import apart
 from advisor.measuring.records import Comparison, Member, TaskFacts
+from advisor.verdict import words
 
 TASK = "TASK"
 """Stands for the task's folder, of which records hold the fingerprint."""
@@ -26,6 +28,16 @@ def command(comparison: Comparison) -> str:
         parts += ["--also", metric]
     parts += _limited(comparison.task)
     return shlex.join(parts)
+
+
+def legend(comparison: Comparison) -> str:
+    """What stands in the command for folders, whose places a page does not tell; empty without a command."""
+    if not comparison.runs:
+        return ""
+    names = {str((member.loaded_from or {}).get("name") or member.facts.id) for member in comparison.models}
+    lying = sorted(PurePosixPath(name).name for name in names if name.startswith(("/", "~/")))
+    more = f", and {words.listed(lying)} for the place of the model of this name" if lying else ""
+    return f"{TASK} stands for the task's folder{more}"
 
 
 def _limited(task: TaskFacts) -> Iterator[str]:

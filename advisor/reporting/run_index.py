@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from advisor.curves.growing import holds_growth, read_growth
 from advisor.errors import UserError
 from advisor.intake import BY_HAND, json_of, read_bytes, shown
+from advisor.measuring.lock import at_work
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
 from advisor.measuring.run_folders import is_current, run_folders
+from advisor.models.load import last_part
 from advisor.reporting import figures
 from advisor.reporting.blocks import (
     Column,
@@ -28,6 +30,7 @@ from advisor.reporting.blocks import (
     TableRow,
     section,
 )
+from advisor.reporting.characters import shorten
 from advisor.reporting.document import SCHEMA, clean, document
 from advisor.verdict import words
 from advisor.verdict.cells import Interval
@@ -36,6 +39,8 @@ from advisor.verdict.decision import Decision
 PAGE = "report.html"
 RESULTS = "results.json"
 """What `compare` writes when it ends."""
+_MODELS, _SPEC = 24, 30
+"""Columns of a screen for the models of a run, and for what it recommends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class IndexEntry:
         quality: of that row.
         curves: whether it holds learning curves.
         page: whether `report.html` lies in it.
+        at_work: whether a run is at work in it.
     """
 
     folder: str
@@ -67,6 +73,7 @@ class IndexEntry:
     quality: Interval | None = None
     curves: bool = False
     page: bool = False
+    at_work: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,15 +116,16 @@ def read_index(folder: str | Path, judge: Callable[[Comparison], Decision], anew
 
 
 def _entry(place: Path, name: str, judge: Callable[[Comparison], Decision], anew: bool) -> IndexEntry:
-    page = (place / PAGE).is_file()
+    page, busy = (place / PAGE).is_file(), at_work(place)
     if holds_growth(place):
         growth = read_growth(place)
         task, called = growth.task, max(one.called for each in growth.comparisons.values() for one in each)
         models, number = (growth.model.id,), len(growth.specs)
-        return IndexEntry(name, task.name, task.kind, task.metric, called, models, number, curves=True, page=page)
-    comparison = read_comparison(place)
-    found = None if anew else _kept(place, comparison)
-    return _judged(name, comparison, found or document(judge(comparison)), page)
+        found = IndexEntry(name, task.name, task.kind, task.metric, called, models, number, curves=True)
+        return replace(found, page=page, at_work=busy)
+    comparison = replace(read_comparison(place), at_work=busy)
+    kept = None if anew or busy else _kept(place, comparison)
+    return replace(_judged(name, comparison, kept or document(judge(comparison))), page=page, at_work=busy)
 
 
 def _kept(place: Path, comparison: Comparison) -> Mapping[str, Any] | None:
@@ -134,7 +142,7 @@ def _kept(place: Path, comparison: Comparison) -> Mapping[str, Any] | None:
     return found if same and rows == {run.spec for run in comparison.runs} else None
 
 
-def _judged(name: str, comparison: Comparison, found: Mapping[str, Any], page: bool) -> IndexEntry:
+def _judged(name: str, comparison: Comparison, found: Mapping[str, Any]) -> IndexEntry:
     """A comparison by what `results.json` holds of it."""
     chosen, task = found["recommendation"]["row"], comparison.task
     quality = next((row["quality"] for row in found["approaches"] if row["row"] == chosen), None)
@@ -149,7 +157,6 @@ def _judged(name: str, comparison: Comparison, found: Mapping[str, Any], page: b
         approach=chosen,
         decided=bool(found["recommendation"]["decided"]),
         quality=Interval(quality["value"], quality["low"], quality["high"]) if quality else None,
-        page=page,
     )
 
 
@@ -171,27 +178,51 @@ def _newest_first(index: RunIndex) -> list[IndexEntry]:
 
 def _table(entries: list[IndexEntry]) -> Table:
     rows = tuple(
-        TableRow(Link(entry.folder, f"{entry.folder}/{PAGE}") if entry.page else entry.folder) for entry in entries
+        TableRow(
+            Link(entry.folder, f"{entry.folder}/{PAGE}") if entry.page else entry.folder,
+            remark="a run is at work in it, and not all of its rows are done" if entry.at_work else "",
+        )
+        for entry in entries
     )
-    qualities = [tuple(figures.quality(one.quality).split(" ", 1)) if one.quality else ("",) for one in entries]
-    columns = (
-        Column(("task",), [entry.task for entry in entries], left=True),
-        Column(("date",), [entry.called[:10] for entry in entries], left=True, rank=2),
-        Column(("models",), [words.listed(entry.models) for entry in entries], left=True, rank=4),
-        Column(("rows",), [f"{one.rows}" for one in entries], rank=3, values=[one.rows for one in entries]),
-        Column(("recommended",), [_recommended(entry) for entry in entries], left=True),
-        Column(
-            ("quality", "[95 % interval]"),
-            qualities,
-            "quality [95 % interval]",
-            left=True,
-            values=[one.quality for one in entries],
-        ),
-        Column(("metric",), [entry.metric for entry in entries], left=True, rank=1),
-    )
+    chosen = [_recommended(entry) for entry in entries]
     open_ = any(entry.approach and not entry.decided for entry in entries)
     legend = (Sign("? provisional choice, not decided"),) if open_ else ()
+    columns = (*_for_screens(entries, chosen), *_for_pages(entries, chosen))
     return Table(rows, columns, Names("folder", wanted=24, most=60), legend)
+
+
+def _for_screens(entries: list[IndexEntry], chosen: list[str]) -> Iterator[Column]:
+    """Columns in which what matters less stands below, and goes where room is short."""
+    models = [shorten(words.listed(list(dict.fromkeys(map(last_part, one.models)))), _MODELS) for one in entries]
+    cells: dict[tuple[str, ...], list[str | tuple[str, ...]]] = {
+        ("task", "date"): [(entry.task, entry.called[:10]) for entry in entries],
+        ("models",): list(models),
+        ("recommended",): [shorten(one, _SPEC) for one in chosen],
+        ("quality [95 %]", "metric"): [(_quality(entry), entry.metric) for entry in entries],
+    }
+    for title, found in cells.items():
+        yield Column(title, found, rank=2 if title[0] == "task" else 0, left=True, on="screen")
+    yield Column(("rows",), [f"{one.rows}" for one in entries], rank=3, on="screen")
+
+
+def _for_pages(entries: list[IndexEntry], chosen: list[str]) -> Iterator[Column]:
+    """A column for each thing."""
+    rows, qualities = [one.rows for one in entries], [one.quality for one in entries]
+    cells: dict[str, tuple[list[str], Sequence[Interval | float | None]]] = {
+        "task": ([entry.task for entry in entries], ()),
+        "date": ([entry.called[:10] for entry in entries], ()),
+        "models": ([words.listed(entry.models) for entry in entries], ()),
+        "rows": ([f"{number}" for number in rows], rows),
+        "recommended": (chosen, ()),
+        "quality [95 % interval]": ([_quality(entry) for entry in entries], qualities),
+        "metric": ([entry.metric for entry in entries], ()),
+    }
+    for title, (found, values) in cells.items():
+        yield Column((title,), found, left=title != "rows", values=values, on="page")
+
+
+def _quality(entry: IndexEntry) -> str:
+    return figures.quality(entry.quality) if entry.quality else ""
 
 
 def _recommended(entry: IndexEntry) -> str:

@@ -32,6 +32,7 @@ from advisor.tasks.power import LEVEL
 from advisor.verdict import words
 from advisor.verdict.between_runs import AlignedRow, Shift, SideBySide
 from advisor.verdict.decision import Decision, Row
+from advisor.verdict.rows import NOT_DONE, unfinished
 from advisor.verdict.run_facts import Differing
 
 _LABELS = 3  # columns of what runs are called
@@ -62,11 +63,21 @@ def _run(label: str, run: Decision) -> Detail:
     models = words.listed([member.facts.id for member in comparison.models])
     when = f"{comparison.called[:10]}, " if comparison.called else ""
     tested = words.many(len(comparison.answers), "test example")
-    return Detail(label, f"{comparison.folder}: {when}{models}, {tested}. {statements.verdict(run.recommendation)}")
+    state = "" if not (left := unfinished(comparison)) else f" Not finished: {words.listed(left)}."
+    state = f" A run is at work in it.{state}" if comparison.at_work else state
+    verdict = statements.verdict(run.recommendation)
+    return Detail(
+        label, f"{comparison.folder}: {when}{models}, {tested}.{state} {verdict}", tone="bad" if state else ""
+    )
 
 
 def _conclusion(found: SideBySide) -> Conclusion:
     first, *others = (_choice(found, place) for place in range(1, len(found.runs)))
+    others += [
+        f"{label} is not finished, and may choose otherwise when it is."
+        for label, run in zip(found.labels, found.runs, strict=True)
+        if unfinished(run.comparison)
+    ]
     shown = any(shift and shift.shown for shift in found.choices)
     return Conclusion("What changed", first, "good" if shown else "strong", " ".join(others), ())
 
@@ -133,7 +144,9 @@ def _quality(row: Row | None) -> tuple[str, ...]:
     """A quality and its interval, or why there is none, in a word."""
     if row is None:
         return ("-",)
-    return tuple(figures.quality(row.quality).split(" ", 1)) if row.quality else (row.status,)
+    if row.quality:
+        return tuple(figures.quality(row.quality).split(" ", 1))
+    return (NOT_DONE if row.error == NOT_DONE else row.status,)
 
 
 def _difference(shift: Shift | None) -> tuple[str, ...]:
@@ -247,6 +260,8 @@ def _run_facts(label: str, run: Decision, shift: Shift | None) -> dict[str, obje
         "metric": comparison.task.metric,
         "test": len(comparison.answers),
         "models": [member.facts.id for member in comparison.models],
+        "at_work": comparison.at_work,
+        "unfinished": unfinished(comparison),
         "recommendation": {"row": r.approach, "decided": r.decided},
         "versus_first": shift and dataclasses.asdict(shift),
     }

@@ -13,6 +13,7 @@ from advisor.verdict import words
 from advisor.verdict.cells import Citations, Retrieval
 from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row
 from advisor.verdict.effort import OPERATIONS, effort
+from advisor.verdict.rows import NOT_DONE
 
 _REVISION_DIGITS = 12
 
@@ -198,7 +199,7 @@ def trouble(row: Row) -> str:
     if row.status == "ok":
         return "" if row.quality is not None else "no quality recorded"
     if row.error:
-        return f"{row.status}: {row.error}"
+        return row.error if row.error == NOT_DONE else f"{row.status}: {row.error}"
     return "interrupted: the same command goes on from there" if row.status == "interrupted" else row.status
 
 

@@ -11,7 +11,8 @@ from advisor.errors import UserError
 from advisor.measuring.reading import run_place
 from advisor.models.store import digest
 from advisor.reporting import report
-from advisor.reporting.document import document
+from advisor.reporting.document import as_json, document
+from advisor.reporting.places import named
 from advisor.sharing.contract import Cell, Shared, SharedRow, SharedTable
 from advisor.verdict.decision import Decision, Row
 
@@ -19,7 +20,7 @@ ROWS = "all"
 """Names every row where those are named whose fitted predictors are logged too."""
 _KEY = 16  # hexadecimal digits
 _LONGEST = 2_000  # characters of a value
-_FILES = {"markdown": "report.md", "html": "report.html", "json": "results.json"}
+_PAGES, _FACTS = {"markdown": "report.md", "html": "report.html"}, "results.json"
 _TABLES = ("slices", "errors")  # lists of objects that rows have in `results.json`
 _OF_ROWS = (
     "row",
@@ -49,7 +50,7 @@ def shared_of(decision: Decision, fitted: Sequence[str] = ()) -> Shared:
     Raises:
         UserError: there is no such row, or nothing that it has fitted.
     """
-    comparison, found = decision.comparison, document(decision)
+    comparison, found = decision.comparison, named(document(decision), decision, folders=True)
     keys = sorted(member.key for member in comparison.models)
     chosen = decision.recommendation.quality
     folders = _folders(decision, fitted)
@@ -65,7 +66,7 @@ def shared_of(decision: Decision, fitted: Sequence[str] = ()) -> Shared:
         metrics={f"quality/{name}": getattr(chosen, name) for name in ("value", "low", "high")} if chosen else {},
         rows=rows,
         tables=dict(_tables(found)),
-        files={file: report(decision, name) for name, file in _FILES.items()},
+        files={**{file: report(decision, name) for name, file in _PAGES.items()}, _FACTS: as_json(found, "utf-8")},
     )
 
 

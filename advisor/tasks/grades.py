@@ -29,7 +29,8 @@ def read_grades(path: Path, log: FaultLog, bounds: FileBounds = BOUNDS) -> tuple
         log.add(path, None, "the file holds no grades", f"write one a line, {LINE}, or take the file away")
     open_ = [row for row in rows or () if "grade" in row.values and row.values["grade"] is None]
     if open_:
-        log.note(f"{len(open_):,} of {len(rows or ()):,} answers in {path.name} are not graded yet")
+        of = f"{len(open_):,} of {len(rows or ()):,} answers in {path.name}"
+        log.note(f"{of} are not graded yet: their grade is null, first on line {open_[0].line:,}")
     found = (_grade(row, path, log) for row in rows or () if row not in open_)
     return tuple(grade for grade in found if grade is not None)
 

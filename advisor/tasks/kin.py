@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.tasks.duplicates import near_equal
+from advisor.tasks.groups import are_slices
 from advisor.tasks.leaks import longer_inputs
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.occurrences import Occurrences
@@ -19,7 +20,7 @@ class Kin:
 
     Attributes:
         clusters: positions of the examples of each cluster, ascending; every example is in one.
-        groups: the number of groups that the user named.
+        groups: the number of groups that are kept together.
         alike: the number of clusters of similar inputs before named groups join them.
         examples: the number of examples in those.
     """
@@ -30,12 +31,17 @@ class Kin:
     examples: int
 
 
-def kin(task: Task) -> Kin:
+def kin(task: Task, keep_groups: bool = False) -> Kin:
     """Cluster a task's training examples by group and by what the audit would call a leak.
+
+    Groups that look like slices to report apart (`advisor.tasks.groups`) belong on both sides and join nothing.
 
     Inputs that differ in case and spacing alone are together whatever their answers, and so are inputs with the same
     words; those nearly the same (MinHash, `advisor.tasks.duplicates`) where an answer is common; and an input of eight
     words or more with a longer one that holds it.
+
+    Args:
+        keep_groups: whether groups are kept together whatever they look like, since the user said so.
     """
     examples = task.train
     entries = Material(task).of("train")
@@ -48,10 +54,12 @@ def kin(task: Task) -> Kin:
     for entry, longer in _contained(entries):
         alike.join(at[id(entry)], at[id(longer)])
     repeated = [cluster for cluster in alike.clusters() if len(cluster) > 1]
-    alike.join_equal([example.group or f"\0{position}" for position, example in enumerate(examples)])
+    named = [example.group for example in examples]
+    if joined := keep_groups or not are_slices(named):
+        alike.join_equal([group or f"\0{position}" for position, group in enumerate(named)])
     return Kin(
         clusters=alike.clusters(),
-        groups=len({example.group for example in examples if example.group}),
+        groups=len({*filter(None, named)}) if joined else 0,
         alike=len(repeated),
         examples=sum(map(len, repeated)),
     )

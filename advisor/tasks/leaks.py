@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.tasks.findings import Finding, counted, sights
 from advisor.tasks.forms import normalised
+from advisor.tasks.groups import are_sources
 from advisor.tasks.material import LONG_ANSWER, Entry, Material
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import Occurrences, holds
@@ -106,6 +107,9 @@ def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]:
+    """Test examples of sources that train has too; groups that are slices are in both, as they should be."""
+    if not are_sources(entry.example.group for entry in (*test, *known)):
+        return
     groups: dict[str, Entry] = {}
     for entry in known:
         groups.setdefault(entry.example.group, entry)
@@ -120,11 +124,18 @@ def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]
             severity="low" if len(found) < _FEW * len(test) else "medium",
             count=len(found),
             total=len(test),
-            what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too.",
-            meaning="What is learned of a group in train helps in test as it would not with new groups.",
-            hint="Keep each group in one file, or split train by --group.",
+            what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too, and groups "
+            f"are small ({_groups(test, known)}), as those of one patient or conversation are.",
+            meaning="If it is a source, what is learned of it in train helps in test as it would not with new ones.",
+            hint="Keep each source in one file, or split train by --group; slices to report apart belong in both.",
             sights=sights(found),
         )
+
+
+def _groups(test: Sequence[Entry], known: Sequence[Entry]) -> str:
+    named = [entry.example.group for entry in (*test, *known) if entry.example.group]
+    number = len(set(named))
+    return f"{number:,} of about {max(1, round(len(named) / number)):,} examples"
 
 
 def _asked_after(task: Task, test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]:

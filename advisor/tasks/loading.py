@@ -36,7 +36,11 @@ _TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
 
 @dataclass(frozen=True)
 class _Source:
-    """The locations of a task's parts, how its rows are read, and its settings."""
+    """The locations of a task's parts, how its rows are read, and its settings.
+
+    Attributes:
+        keep_groups: whether a split keeps groups on one side that may be slices, since their column was named for that.
+    """
 
     settings: TaskSettings
     train: Path | None
@@ -48,6 +52,7 @@ class _Source:
     origin: str
     bounds: FileBounds
     home: Path | None = None
+    keep_groups: bool = False
     documents_after: Path | None = None
     test_after: Path | None = None
     preferences: Path | None = None
@@ -140,6 +145,7 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
         rules=ExampleRules(settings.kind, settings.labels),
         origin=str(train),
         bounds=bounds,
+        keep_groups=bool(source.group),
     )
     return _load(parts, split, seed, log)
 
@@ -194,7 +200,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     if not documents:
         task = _without_evidence(task)
     if split is not None and source.train:
-        task = split_test(task, split, seed, source.train)
+        task = split_test(task, split, seed, source.train, source.keep_groups)
     return with_preferences(task, pairs) if pairs else task
 
 

@@ -42,7 +42,8 @@ class MetricFacts:
 
     Attributes:
         name: the name that `metric` in task.toml takes.
-        measures: what it measures, in a sentence.
+        measures: what it measures, in a sentence that has room in one line of a report.
+        more: what there is to say besides; `advisor metrics` does.
         kinds: the kinds of tasks that it can judge.
         spread: assumed standard deviation of the paired difference of two rivals' scores on one test example, by which
             it is told what a test set can show. Where answers are right or wrong, its square is at most the share on
@@ -63,6 +64,7 @@ class MetricFacts:
 
     name: str
     measures: str
+    more: str = ""
     kinds: tuple[Kind, ...] = KINDS
     spread: float = 0.4
     source: str = ""

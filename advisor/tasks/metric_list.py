@@ -30,27 +30,31 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="macro_f1",
-            measures="F1 of each label, averaged, so that rare labels weigh as much as frequent ones.",
+            measures="F1 of each label, averaged: rare labels weigh as much.",
             official="scikit-learn's f1_score",
             kinds=("classification",),
             spread=RIGHT_OR_WRONG,
         ),
         MetricFacts(
             name="exact_match",
-            measures="Share of the answers that are an acceptable one, but for case, articles and punctuation.",
+            measures="Share of the answers that are acceptable, once normalised.",
+            more="What does not count is chosen by normalise.",
             spread=RIGHT_OR_WRONG,
             parameters={
                 "normalise": Parameter(
                     "answer",
-                    "what does not count: answer: case, articles and punctuation, in any script; none: nothing; "
-                    "unicode: typography and white space; case: these and case; squad: by SQuAD's rules",
+                    "what does not count. answer: case, English articles and punctuation, but for signs that tell "
+                    "answers apart (-5, 3.14, $5, C++), in any script; none: nothing; unicode: typography and surplus "
+                    "white space; case: these and case; squad: case, English articles and all ASCII punctuation, as in "
+                    "its script",
                     ("answer", "none", "unicode", "case", "squad"),
                 )
             },
         ),
         MetricFacts(
             name="token_f1",
-            measures="F1 of the words that an answer and the best acceptable one have in common, in any script.",
+            measures="F1 of the words shared with the best acceptable answer.",
+            more="In any script.",
         ),
         MetricFacts(
             name="squad_em",
@@ -81,12 +85,13 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="code_exact",
-            measures="Share of the answers whose tokens of code are those of an acceptable one.",
+            measures="Share of the answers with an acceptable one's tokens of code.",
             spread=RIGHT_OR_WRONG,
         ),
         MetricFacts(
             name="code_f1",
-            measures="F1 of the tokens of code, every operator and bracket among them.",
+            measures="F1 of the tokens of code.",
+            more="Every operator and bracket is one.",
             spread=0.3,
         ),
         MetricFacts(
@@ -96,7 +101,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="judge",
-            measures="The grade that a model gives an answer by a rubric and the reference, from 0 to 1.",
+            measures="The grade that a model gives, by a rubric and the reference.",
+            more="From 0 to 1.",
             kinds=_WRITTEN,
             source="G-Eval, Liu et al. 2023; corrected by Angelopoulos, Duchi & Zrnic 2023 (PPI++)",
             sort="asked",
@@ -109,7 +115,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="judge-pairs",
-            measures="How often a model prefers an answer to the best rival's, in both orders; a tie counts a half.",
+            measures="How often a model prefers an answer to the best rival's.",
+            more="Asked in both orders; a tie counts a half.",
             kinds=_WRITTEN,
             source="Zheng et al. 2023",
             sort="asked",
@@ -118,9 +125,10 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="lift",
-            measures=(
-                "Log-likelihood of a row's own answer with the passages less without: above 0 it was read in them, at "
-                "0 it was known."
+            measures="How much likelier an answer is with its passages, in nats.",
+            more=(
+                "Log-likelihood of a row's own answer with the passages less without: above 0 it was read in "
+                "them, at 0 it was known."
             ),
             kinds=_WRITTEN,
             sort="asked",
@@ -137,15 +145,16 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="rouge_2",
-            measures="F1 of the pairs of words in common; texts without any are right where they are the same.",
+            measures="F1 of the pairs of words in common.",
+            more="Texts without any are right where they are the same.",
             spread=0.15,
             source="Lin 2004",
             official=_ROUGE,
         ),
         MetricFacts(
             name="bleu",
-            measures="Mean BLEU of the answers, each for itself; beside it BLEU of all answers together, as it is "
-            "usually reported, with an interval by bootstrap.",
+            measures="Mean BLEU of the answers, each for itself.",
+            more="Beside it BLEU of all answers together, as it is usually reported, with an interval by bootstrap.",
             kinds=_WRITTEN,
             spread=0.15,
             source="Papineni et al. 2002; of one answer with exponential smoothing (Chen & Cherry 2014)",
@@ -153,7 +162,7 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="numeric",
-            measures="Share of the answers whose last number is that of an acceptable one.",
+            measures="Share of the answers whose last number is right.",
             kinds=_WRITTEN,
             spread=RIGHT_OR_WRONG,
             source="Cobbe et al. 2021 (GSM8K)",
@@ -165,44 +174,52 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="json_valid",
-            measures="Share of the answers that are one JSON value and nothing else, but for a fence of backticks.",
+            measures="Share of the answers that are one JSON value.",
+            more=(
+                "By RFC 8259: NaN and Infinity are none, and a key may stand twice. A fence of backticks may "
+                "stand around it, and nothing else."
+            ),
             kinds=_WRITTEN,
             spread=RIGHT_OR_WRONG,
-            official="Python's json.loads",
+            official="Python's json.loads, which reads NaN and Infinity too",
         ),
         MetricFacts(
             name="json_exact",
-            measures="Share of the answers that are the JSON value of an acceptable one; order of keys does not count.",
+            measures="Share of the answers that are an acceptable JSON value.",
+            more="The order of keys does not count; of a key that stands twice the last value does.",
             kinds=_WRITTEN,
             spread=RIGHT_OR_WRONG,
             official="Python's json.loads; true is not 1 here",
         ),
         MetricFacts(
             name="python_valid",
-            measures="Share of the answers that parse as Python; nothing is compiled or run.",
+            measures="Share of the answers that parse as Python.",
+            more="Nothing is compiled or run.",
             kinds=_TEXTS,
             spread=RIGHT_OR_WRONG,
             official="Python's ast.parse",
         ),
         MetricFacts(
             name="python_exact",
-            measures="Share of the answers with the syntax tree of an acceptable one; comments do not count.",
+            measures="Share of the answers with an acceptable one's syntax tree.",
+            more="Comments do not count.",
             kinds=_TEXTS,
             spread=RIGHT_OR_WRONG,
             official="Python's ast.dump",
         ),
         MetricFacts(
             name="sql_valid",
-            measures="Share of the answers that parse as statements of SQL (queries, changes of data or tables).",
+            measures="Share of the answers that parse as SQL.",
+            more="One or several statements (queries, changes of data or tables) in which nothing is missing.",
             kinds=_TEXTS,
             spread=RIGHT_OR_WRONG,
-            official="sqlglot 30 (the extra sql), which takes a lone name for an expression; here it is no statement",
+            official="sqlglot 30 (the extra sql), which also reads a lone name and SELECT FROM t",
             parameters=_DIALECT,
         ),
         MetricFacts(
             name="sql_exact",
-            measures="Share of the answers with the syntax tree of an acceptable one, whatever the case of what is not "
-            "quoted, comments and blanks.",
+            measures="Share of the answers with an acceptable one's syntax tree.",
+            more="Whatever the case of what is not quoted, comments and blanks.",
             kinds=_TEXTS,
             spread=RIGHT_OR_WRONG,
             official="sqlglot 30 (the extra sql)",
@@ -210,8 +227,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="embedding_similarity",
-            measures="Cosine of the vectors of an answer and the nearest acceptable one by the comparison's embedder, "
-            "0 where it is negative.",
+            measures="Cosine to the nearest acceptable answer, by the embedder.",
+            more="Of the vectors that the comparison's embedder makes; 0 where it is negative.",
             kinds=_TEXTS,
             spread=0.15,
             source="Reimers & Gurevych 2019",
@@ -220,8 +237,11 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="bertscore",
-            measures="F1 of the best matches of tokens by their vectors in context, without idf weights or rescaling. "
-            "The vectors are the embedder's, so values of another one are not comparable.",
+            measures="F1 of the best matches of tokens by their vectors.",
+            more=(
+                "In context, without idf weights or rescaling. The vectors are the embedder's, so values of "
+                "another one are not comparable."
+            ),
             kinds=_TEXTS,
             spread=0.1,
             source="Zhang et al. 2020",
@@ -235,8 +255,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="reference_perplexity",
-            measures="Perplexity of the reference answer by its tokens, under the row's prompts and weights: how much "
-            "what is right surprises it. The geometric mean over examples.",
+            measures="Perplexity of the reference under the row's prompts and weights.",
+            more="By its tokens: how much what is right surprises the row. The geometric mean over examples.",
             kinds=("qa", "generation", "extraction", "classification"),
             source="Jelinek et al. 1977",
             better="lower",
@@ -246,8 +266,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="distinct_n",
-            measures="Share of the n-grams of words over all answers that are different ones: 1 where nothing is said "
-            "twice.",
+            measures="Share of the n-grams of words that are different ones.",
+            more="Over all answers: 1 where nothing is said twice.",
             kinds=_TEXTS,
             source="Li et al. 2016",
             better="neither",
@@ -256,7 +276,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="self_bleu",
-            measures="Mean BLEU of each answer against all the others: 1 where all are alike.",
+            measures="Mean BLEU of each answer against all the others.",
+            more="1 where all are alike.",
             kinds=_TEXTS,
             source="Zhu et al. 2018 (Texygen)",
             official="sacrebleu 2.6: sentence_bleu",
@@ -265,7 +286,8 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="length_ratio",
-            measures="Words of all answers over those of the targets nearest in length.",
+            measures="Words of all answers over those of the references.",
+            more="Of several references that nearest in length counts.",
             kinds=_TEXTS,
             better="neither",
             sort="set",
@@ -273,15 +295,18 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
         MetricFacts(
             name="refusals",
-            measures='Share of the answers that decline in words of their own ("I cannot answer"); "unanswerable" is '
-            "an answer.",
+            measures="Share of the answers that decline in words of their own.",
+            more=(
+                'By phrases with which answers begin ("I cannot answer"), in several languages. "unanswerable" '
+                "is an answer."
+            ),
             kinds=_WRITTEN,
             better="lower",
         ),
         MetricFacts(
             name="format_failures",
-            measures="Share of the answers that are not of the form asked for: no label; no JSON; blank, or the same "
-            "words again and again.",
+            measures="Share of the answers that are not of the form asked for.",
+            more="No label; no JSON; blank, or the same words again and again.",
             better="lower",
             by_kind=True,
         ),

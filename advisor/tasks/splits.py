@@ -72,7 +72,7 @@ def check_split(split: float | None) -> None:
         raise UserError(f"--split is {split}", hint)
 
 
-def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
+def split_test(task: Task, split: float, seed: int, train: Path, keep_groups: bool = True) -> Task:
     """Set the share `split` of a task's training examples aside as its test split, and add a caveat that says so.
 
     Classification keeps the share of each label, and at least one example of each in train. Examples of one group, and
@@ -84,6 +84,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
         split: the share of test, above 0 and below 1.
         seed: another seed takes others.
         train: the file of the training examples, for messages.
+        keep_groups: whether that holds for groups that look like slices to report apart too.
 
     Raises:
         UserError: there are too few examples, or too few clusters.
@@ -98,7 +99,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
     if size == 0:
         what = f"{train}: {len(examples)} training examples are too few for --split {split:g}"
         raise UserError(what, "add examples" + "; each label keeps one for training" * stratified)
-    found = kin(task)
+    found = kin(task, keep_groups)
     classes = [example.target if stratified else "" for example in examples]
     chosen = whole_clusters(found.clusters, order, Counter(classes[at] for at in spare[:size]), classes)
     if not chosen:

@@ -63,8 +63,8 @@ class Example:
         target: the answer to learn and to show.
         targets: all acceptable answers, `target` first.
         evidence: ids of the documents that hold the answer; empty where unknown.
-        group: the group it belongs to (a conversation, a patient); a split keeps a group on one side. Not part of the
-            fingerprint.
+        group: the slice it belongs to, whose quality is reported apart (a language, a product), or the source that it
+            is from (a patient, a conversation), which a split keeps on one side. Not part of the fingerprint.
         place: where it was read; None where it was made. Not part of its identity.
     """
 

@@ -141,6 +141,15 @@ def _shared(runs: Sequence[Decision]) -> Common:
         UserError: the runs are not of the same task.
     """
     first = runs[0].comparison
+    for run in runs:
+        if not any(row.quality for row in run.rows):
+            where = run.comparison.folder
+            raise UserError(
+                f"{where}: no row is finished yet, so that nothing can be held against others",
+                "wait for the run that is at work in it"
+                if run.comparison.at_work
+                else f"advisor report {where} tells what became of each; the same advisor compare goes on",
+            )
     for run in runs[1:]:
         task, folders = run.comparison.task, f"{first.folder} and {run.comparison.folder}"
         for what in ("kind", "metric"):

@@ -14,6 +14,7 @@ from advisor.verdict.busy import busy
 from advisor.verdict.decision import Row
 from advisor.verdict.money import money
 from advisor.verdict.prices import Tariff
+from advisor.verdict.rows import NOT_DONE
 from advisor.verdict.seeds import DEGREES, usual_spread
 from advisor.verdict.statistics import Contrasts
 
@@ -133,7 +134,7 @@ def _rare_labels(comparison: Comparison) -> Iterator[str]:
 
 def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
     for row in rows:
-        if row.status != "ok":
+        if row.status != "ok" and row.error != NOT_DONE:  # which the verdict says
             yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
     once = _once(rows)
     if once:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from advisor.measuring.records import Comparison
 from advisor.verdict import words
+from advisor.verdict.rows import unfinished
 
 LEAKED = 0.05
 """Share of test examples that the approaches may have seen, from which nothing is called decided."""
@@ -11,6 +12,18 @@ LEAKED = 0.05
 
 def provisional_because(comparison: Comparison) -> tuple[str, ...]:
     """The reasons why the recommendation stays provisional, in sentences; empty without any."""
+    return (*_leaked(comparison), *_at_work(comparison))
+
+
+def _at_work(comparison: Comparison) -> tuple[str, ...]:
+    if not comparison.at_work:
+        return ()
+    left = unfinished(comparison)
+    what = f"{words.listed(left)} {'is' if len(left) == 1 else 'are'} not finished" if left else "it may add to this"
+    return (f"A run is at work in this folder: {what}. The same report tells more when it is done.",)
+
+
+def _leaked(comparison: Comparison) -> tuple[str, ...]:
     leaked, n = comparison.task.leaked, comparison.task.test
     if leaked is None or leaked < LEAKED:
         return ()

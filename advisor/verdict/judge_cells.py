@@ -17,7 +17,7 @@ class JudgedRow:
     """What a judge makes of one row.
 
     Attributes:
-        judged: its own mean, with the interval of the examples alone.
+        judged: its own mean, as the row has it by the metric.
         corrected: by people's grades; None where there are too few.
         share: of good answers, corrected likewise; None but for judges that say yes or no.
         bias: mean of its grades less people's, of answers that both graded.
@@ -49,7 +49,7 @@ class JudgeReport:
         agreement: with that; None where too few answers have both.
         length: how much it likes long answers more than what it is held against does.
         position: of a judge of pairs: how often it prefers what stands first, 0.5 where it does not matter.
-        rows: those that it judged.
+        rows: those of which it judged all answers.
         failures, answers: to how many of the answers it gave no grade.
         grades: people's, of answers that it judged.
     """

@@ -22,7 +22,7 @@ from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.judge_cells import JudgeReport
-from advisor.verdict.judges import judge_doubts, judge_reports
+from advisor.verdict.judges import judge_doubts, judge_reports, unused_grades
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
@@ -76,7 +76,7 @@ def decide(
     rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
-    judges = judge_reports(comparison, prices, today)
+    judges = judge_reports(comparison, rows, prices, today)
     grounds = Grounds(contrasts, tariffs, _distrust(comparison, judges, choice))
     doubts = _doubts(choice, rows, grounds, limits, margin)
     unknown = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
@@ -111,8 +111,8 @@ def _doubts(choice: Choice, rows: Sequence[Row], grounds: Grounds, limits: Limit
 
 
 def _not_known(comparison: Comparison) -> tuple[str, ...]:
-    """What was to be measured of finished rows and could not be, with the reason."""
-    return (*not_measured(comparison), *not_weighed(comparison), *not_scored(comparison))
+    """What was to be measured of finished rows and could not be, with the reason; and what nothing was made of."""
+    return (*not_measured(comparison), *not_weighed(comparison), *not_scored(comparison), *unused_grades(comparison))
 
 
 def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None) -> dict[str, Tariff]:

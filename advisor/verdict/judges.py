@@ -18,7 +18,7 @@ from advisor.measuring.judges import JudgeMetric, is_judge
 from advisor.measuring.records import Comparison, Run, facts_in
 from advisor.measuring.scored import Scored
 from advisor.measuring.second_models import SecondModel
-from advisor.tasks import DEFAULT_METRIC, facts_of
+from advisor.tasks import DEFAULT_METRIC, Grade, facts_of
 from advisor.tasks.forms import normalised
 from advisor.tasks.grades import by_answer
 from advisor.tasks.words import count_words
@@ -30,14 +30,40 @@ from advisor.verdict.correction import ppi, rogan_gladen
 from advisor.verdict.decision import Row
 from advisor.verdict.judge_cells import GRADES, JudgedRow, JudgeReport
 from advisor.verdict.prices import Prices
-from advisor.verdict.resampling import mean_interval
 from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Floats
 from advisor.verdict.token_prices import PaidTokens
 
 
-def judge_reports(comparison: Comparison, prices: Prices, today: date | None = None) -> tuple[JudgeReport, ...]:
-    """Every judge of which something is recorded, in the order of the metrics."""
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What every judge is seen by.
+
+    Attributes:
+        rows: with what each comes to by every metric, the one home of means and their intervals.
+    """
+
+    comparison: Comparison
+    rows: Mapping[str, Row]
+    prices: Prices
+    today: date | None
+
+    def mean(self, spec: str, metric: str) -> Interval | None:
+        """The mean of a row by a judge; None where that did not see all of its answers."""
+        row = self.rows.get(spec)
+        found = row.metrics.get(metric) if row else None
+        return Interval(found.value, found.low, found.high) if found else None
+
+
+def judge_reports(
+    comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None = None
+) -> tuple[JudgeReport, ...]:
+    """Every judge of which something is recorded, in the order of the metrics.
+
+    Args:
+        rows: with their metrics.
+    """
+    bench = _Bench(comparison, {row.spec: row for row in rows}, prices, today)
     runs = [run for run in comparison.runs if run.status == "ok"]
     complete = {(run.spec, run.seed) for run in complete_runs(comparison)}
     found = []
@@ -47,7 +73,7 @@ def judge_reports(comparison: Comparison, prices: Prices, today: date | None = N
             of = [run for run in of if (run.spec, run.seed) in complete] or of
             if of:
                 metric = JudgeMetric.of(spec, "")
-                found.append((_pairs if metric.pairs else _graded)(comparison, metric, of, prices, today))
+                found.append((_pairs if metric.pairs else _graded)(bench, metric, of))
     return tuple(found)
 
 
@@ -72,9 +98,30 @@ def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: Row | None
             )
 
 
-def _graded(
-    comparison: Comparison, metric: JudgeMetric, runs: Sequence[Run], prices: Prices, today: date | None
-) -> JudgeReport:
+def unused_grades(comparison: Comparison) -> Iterator[str]:
+    """What people graded and nothing is made of, in sentences."""
+    grades = comparison.grades
+    if not grades:
+        return
+    said = f"{words.many(len(grades), 'grade')} of people in grades.jsonl"
+    if not any(is_judge(spec) for spec in (comparison.task.metric, *comparison.task.metrics)):
+        yield f"{said} {_are(grades)} not used: they are what judges are held against, and no judge was asked."
+        return
+    given = {(p.id, normalised(p.answer)) for run in comparison.runs for p in run.predictions}
+    stray = [grade for grade in grades if (grade.id, normalised(grade.answer)) not in given]
+    if stray:
+        yield (
+            f"{len(stray):,} of {said} {_are(stray)} of answers that no row gives and {_are(stray)} not used, the "
+            f"first of {stray[0].id}: grades hold for an answer word for word."
+        )
+
+
+def _are(grades: Sequence[Grade]) -> str:
+    return "is" if len(grades) == 1 else "are"
+
+
+def _graded(bench: _Bench, metric: JudgeMetric, runs: Sequence[Run]) -> JudgeReport:
+    comparison = bench.comparison
     given = by_answer(comparison.grades)
     table = [_Judged.of(comparison, metric.spec, run, given) for run in runs]
     people = sum(int((~np.isnan(one.grades)).sum()) for one in table)
@@ -88,12 +135,12 @@ def _graded(
     return JudgeReport(
         metric=metric.spec,
         asked=asked,
-        usd=_usd(asked, prices, today),
+        usd=_usd(asked, bench.prices, bench.today),
         against=against,
         agreement=agreed[0] if agreed else None,
         length=agreed[1] if agreed else None,
         position=None,
-        rows=_rows(metric, table),
+        rows=_rows(bench, metric, table),
         failures=sum(one.failures for one in table),
         answers=sum(len(one.judged) for one in table),
         grades=people,
@@ -106,6 +153,7 @@ class _Judged:
 
     Attributes:
         grades: people's.
+        unanswered: whether there is no answer, which nobody need grade: it is worth 0.
         reference: by a metric, where that is what the judge is held against.
     """
 
@@ -115,6 +163,7 @@ class _Judged:
     grades: Floats
     lengths: Floats
     failures: int
+    unanswered: NDArray[np.bool_]
     reference: Floats
 
     @classmethod
@@ -131,6 +180,7 @@ class _Judged:
             _array(people),
             _array([count_words(answers[i].answer) if i in answers else None for i in ids]),
             sum(i in values and values[i] is None for i in ids),
+            np.array([i in answers and bool(answers[i].failure) for i in ids], dtype=bool),
             _array([None] * len(ids)),
         )
 
@@ -164,14 +214,17 @@ def _agreed(judged: Sequence[_Judged], other: str, metric: JudgeMetric) -> tuple
     return None if found is None else (found, length_bias(judge, people, lengths, ids))
 
 
-def _rows(metric: JudgeMetric, judged: Sequence[_Judged]) -> tuple[JudgedRow, ...]:
-    """The rows with the best mean first, each with its difference to that one."""
+def _rows(bench: _Bench, metric: JudgeMetric, judged: Sequence[_Judged]) -> tuple[JudgedRow, ...]:
+    """The rows whose answers were all judged, that with the best mean first, each with its difference to that one."""
     of: dict[str, list[_Judged]] = {}
     for one in judged:
         of.setdefault(one.run.spec, []).append(one)
     begun: NDArray[np.bool_] = np.asarray((~np.isnan(np.stack([one.grades for one in judged]))).any(axis=0))
-    means = {spec: _Means.of(seeds, begun) for spec, seeds in of.items()}
-    found = [_row(metric, spec, means[spec], of[spec]) for spec in of]
+    found, means = [], {}
+    for spec, seeds in of.items():
+        if mean := bench.mean(spec, metric.spec):
+            means[spec] = _Means.of(seeds, begun)
+            found.append(_row(metric, spec, mean, means[spec], seeds))
     found.sort(key=lambda row: -row.judged.value)
     best = next((row.spec for row in found if not of[row.spec][0].run.control), "")
     return tuple(
@@ -181,13 +234,13 @@ def _rows(metric: JudgeMetric, judged: Sequence[_Judged]) -> tuple[JudgedRow, ..
 
 @dataclass(frozen=True)
 class _Means:
-    """A row over its seeds, per example; NaN where nothing is known.
+    """A row over its seeds, per example.
 
     Attributes:
-        judged: of every example.
-        graded, of_graded: of those seeds whose answers people graded: their grades, and the judge's. Nothing where its
-            answer to an example was left out of which people graded others: grades that it has by chance, since it
-            says what another row says, are no random choice.
+        judged: of every example; 0 where the judge gave no grade, as in the row's mean.
+        graded, of_graded: of those seeds whose answers people graded: their grades, and the judge's; NaN elsewhere.
+            Nothing where its answer to an example was left out of which people graded others: grades that it has by
+            chance, since it says what another row says, are no random choice.
     """
 
     judged: Floats
@@ -197,9 +250,9 @@ class _Means:
     @classmethod
     def of(cls, seeds: Sequence[_Judged], begun: NDArray[np.bool_]) -> _Means:
         """Of one row, with the examples of which people graded any answer."""
-        judged = np.stack([one.judged for one in seeds])
-        grades = np.where(np.isnan(judged), np.nan, np.stack([one.grades for one in seeds]))
-        if (np.isnan(grades) & ~np.isnan(judged))[:, begun].any():
+        judged = np.nan_to_num(np.stack([one.judged for one in seeds]), nan=0.0)
+        grades = np.stack([np.where(one.unanswered & begun, 0.0, one.grades) for one in seeds])
+        if np.isnan(grades)[:, begun].any():
             grades = np.full_like(grades, np.nan)
         return cls(_mean(judged), _mean(grades), _mean(np.where(np.isnan(grades), np.nan, judged)))
 
@@ -213,20 +266,20 @@ def _mean(values: Floats) -> Floats:
     return found
 
 
-def _row(metric: JudgeMetric, spec: str, means: _Means, seeds: Sequence[_Judged]) -> JudgedRow:
-    known = ~np.isnan(means.judged)
+def _row(metric: JudgeMetric, spec: str, mean: Interval, means: _Means, seeds: Sequence[_Judged]) -> JudgedRow:
     graded = ~np.isnan(means.graded)
-    rest = known & ~graded
     share = None
     if metric.scale == 2 and graded.sum() >= FEWEST_GRADES:
-        share = rogan_gladen(means.graded[graded], means.of_graded[graded], means.judged[rest])
-    ids = [i for i, is_graded in zip(seeds[0].ids, graded, strict=True) if is_graded]
+        share = rogan_gladen(means.graded[graded], means.of_graded[graded], means.judged[~graded])
+    bias = _mean(np.stack([one.judged - one.grades for one in seeds]))
+    both = graded & ~np.isnan(bias)
+    ids = [i for i, is_graded in zip(seeds[0].ids, both, strict=True) if is_graded]
     return JudgedRow(
         spec=spec,
-        judged=mean_interval(means.judged[known]) if known.any() else Interval(0.0, 0.0, 1.0),
-        corrected=ppi(means.graded[graded], means.of_graded[graded], means.judged[rest]),
+        judged=mean,
+        corrected=ppi(means.graded[graded], means.of_graded[graded], means.judged[~graded]),
         share=share,
-        bias=mean_over((means.of_graded - means.graded)[graded], ids),
+        bias=mean_over(bias[both], ids),
         failures=max(one.failures for one in seeds),
     )
 
@@ -234,44 +287,42 @@ def _row(metric: JudgeMetric, spec: str, means: _Means, seeds: Sequence[_Judged]
 def _versus(row: JudgedRow, own: _Means, best: _Means, spec: str) -> JudgedRow:
     """With its difference to the best row."""
     apart = own.judged - best.judged
-    known = ~np.isnan(apart)
     graded = ~np.isnan(own.graded - best.graded)
     corrected = ppi(
         (own.graded - best.graded)[graded],
         (own.of_graded - best.of_graded)[graded],
-        apart[known & ~graded],
+        apart[~graded],
         (-1.0, 1.0),
     )
-    ids = [str(i) for i in range(int(known.sum()))]
-    return replace(row, versus=spec, difference=mean_over(apart[known], ids), corrected_difference=corrected)
+    ids = [str(i) for i in range(len(apart))]
+    return replace(row, versus=spec, difference=mean_over(apart, ids), corrected_difference=corrected)
 
 
-def _pairs(
-    comparison: Comparison, metric: JudgeMetric, runs: Sequence[Run], prices: Prices, today: date | None
-) -> JudgeReport:
+def _pairs(bench: _Bench, metric: JudgeMetric, runs: Sequence[Run]) -> JudgeReport:
     """A judge of pairs: who wins against the best rival, and how often the judge prefers what stands first.
 
     It is held against the reference metric, by which the same pairs are won or lost.
     """
+    comparison = bench.comparison
     against = _reference(comparison)
     specs = {run.spec: run for run in reversed(comparison.runs) if run.status == "ok"}
     seen: dict[tuple[str, ...], tuple[float, float, float]] = {}
     firsts: dict[tuple[str, ...], float] = {}
-    rows, failures, answers = [], 0, 0
+    rows: dict[str, JudgedRow] = {}
+    failures, answers = 0, 0
     for run in runs:
         scored = run.scored[metric.spec]
         rival = specs.get(scored.rival)
-        values = _array([scored.values.get(i) for i in comparison.answers])
-        failures += sum(value is None for value in scored.values.values())
+        missing = sum(value is None for value in scored.values.values())
+        failures += missing
         answers += len(scored.values)
         for i, (first, second) in scored.orders.items():
             firsts[(i, *sorted((run.spec, scored.rival)))] = float(np.sign([first - 0.5, second - 0.5]).mean() + 1) / 2
-        known = ~np.isnan(values)
-        if known.any():
-            rows.append(
-                JudgedRow(run.spec, mean_interval(values[known]), failures=int((~known).sum()), versus=scored.rival)
-            )
+        if mean := bench.mean(run.spec, metric.spec):
+            most = max(missing, rows[run.spec].failures if run.spec in rows else 0)
+            rows[run.spec] = JudgedRow(run.spec, mean, failures=most, versus=scored.rival)
         if rival is not None:
+            values = _array([scored.values.get(i) for i in comparison.answers])
             seen |= dict(_outcomes(comparison, against, run, rival, values))
     asked = _asked(metric, runs)
     columns = np.array(list(seen.values()), dtype=np.float64).reshape(-1, 3)
@@ -279,12 +330,12 @@ def _pairs(
     return JudgeReport(
         metric=metric.spec,
         asked=asked,
-        usd=_usd(asked, prices, today),
+        usd=_usd(asked, bench.prices, bench.today),
         against=against,
         agreement=agreement(columns[:, 0], columns[:, 1], ids, 3) if ids else None,
         length=length_bias(columns[:, 0], columns[:, 1], columns[:, 2], ids) if ids else None,
         position=mean_over(np.array(list(firsts.values())), [key[0] for key in firsts]) if firsts else None,
-        rows=tuple(rows),
+        rows=tuple(rows.values()),
         failures=failures,
         answers=answers,
         grades=0,

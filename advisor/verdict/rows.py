@@ -10,7 +10,7 @@ from typing import Any
 from advisor.approaches import known
 from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
-from advisor.measuring.example_scores import is_scored
+from advisor.measuring.example_scores import is_scored, is_whole
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Answer, Comparison, Run, Status
@@ -22,6 +22,8 @@ _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tok
 
 
 PRETRAINING = "cpt"  # the part of a spec that reads raw text before the task is learned
+NOT_DONE = "not done yet"
+"""What is said of a row while a run is at work on it."""
 UNANSWERED = 0.05
 """Share of the queries up to which a row is judged although they got no answer."""
 
@@ -29,6 +31,11 @@ UNANSWERED = 0.05
 def complete_runs(comparison: Comparison) -> list[Run]:
     """The runs that may be judged: every test example is answered and no other seed of the approach failed."""
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
+
+
+def unfinished(comparison: Comparison) -> list[str]:
+    """The rows of which a run has not been begun, or was begun and is not at its end, in order of appearance."""
+    return list(dict.fromkeys(run.spec for run in comparison.runs if run.status == "interrupted"))
 
 
 def complete(runs: Sequence[Run], answers: Mapping[str, Answer], metric: str) -> list[Run]:
@@ -66,8 +73,7 @@ def lacking(run: Run) -> str:
 
 def _is_judged(run: Run, answers: Mapping[str, Answer], metric: str) -> bool:
     """Whether every test example is answered, and what the metric has to ask a model was asked."""
-    whole = bool(answers) and answers.keys() <= {p.id for p in run.predictions}
-    return whole and is_scored(metric, run, answers)
+    return is_whole(run, answers) and is_scored(metric, run, answers)
 
 
 def _row(comparison: Comparison, spec: str) -> Row:
@@ -183,7 +189,7 @@ def _trouble(comparison: Comparison, runs: Sequence[Run]) -> tuple[Status, str |
     for status in order:
         for run in runs:
             if run.status == status:
-                return status, run.error
+                return status, run.error or (NOT_DONE if comparison.at_work else None)
     metric = comparison.task.metric
     if any(not is_scored(metric, run, comparison.answers) for run in runs):
         why = next((one.error for run in runs if (one := run.scored.get(metric)) and one.error), "")

@@ -126,30 +126,26 @@ def _named(by: str, names: Sequence[str]) -> tuple[list[Subset], list[str]]:
     small = [name for name in counts if name not in large]
     found = [Subset(by, name, _places(called, {name})) for name in large]
     pool = _places(called, set(small))
-    notes = []
-    if small:
-        what = _counted(by, small)
-        few = f"fewer than {SLICE} test examples each"
-        reason = few if max(counts[name] for name in small) < SLICE else f"{few}, or are beyond the {MOST} largest"
-        if len(small) > 1 and len(pool) >= SLICE:
-            found.append(Subset(by, f"{what} together", pool, pooled=True))
-            notes.append(f"Slices by {by}: {what} have {reason} and are judged together.")
-        else:
-            have = "has" if len(small) == 1 else "have"
-            each = few.removesuffix(" each") if len(small) == 1 else reason
-            was = "was" if len(small) == 1 else "were"
-            notes.append(f"Slices by {by}: {_called(by, small)} {have} {each} and {was} left out.")
+    together = len(small) > 1 and len(pool) >= SLICE
+    if together:
+        found.append(Subset(by, f"{_counted(by, small)} together", pool, pooled=True))
     if len(found) < 2:
-        return [], notes
-    return found, notes
+        return [], [f"There are no slices by {by}: {_too_small(by, small, counts)}."] if small else []
+    what = "are judged together" if together else "was left out" if len(small) == 1 else "were left out"
+    return found, [f"Slices by {by}: {_too_small(by, small, counts)} and {what}."] if small else []
+
+
+def _too_small(by: str, small: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Which parts are not judged alone, and why: `3 small groups have fewer than 20 test examples each`."""
+    few = f"fewer than {SLICE} test examples"
+    if len(small) == 1:
+        return f'"{small[0]}" ' + (f"has {few}" if counts[small[0]] < SLICE else f"is beyond the {MOST} largest")
+    beyond = "" if max(counts[name] for name in small) < SLICE else f", or are beyond the {MOST} largest"
+    return f"{_counted(by, small)} have {few} each{beyond}"
 
 
 def _counted(by: str, names: Sequence[str]) -> str:
     return words.many(len(names), {GROUP: "small group", LABEL: "rare label", LANGUAGE: "rare language"}.get(by, by))
-
-
-def _called(by: str, names: Sequence[str]) -> str:
-    return f'"{names[0]}"' if len(names) == 1 else _counted(by, names)
 
 
 def _places(names: Sequence[str], wanted: set[str]) -> Places:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advisor.cli import main
+from advisor.measuring.lock import alone
+from advisor.reporting import report
+from advisor.reporting.run_index import read_index
+from advisor.verdict import decide
 
 KEPT = Path(__file__).parents[1] / "kept"
 FORMATS = ("terminal", "markdown", "html", "json")
@@ -85,6 +92,97 @@ def test_what_cannot_be_compared_is_one_clear_line(others: list[str], why: str) 
     code, out, err = said("report", KEPT / "handbook", *(KEPT / other for other in others))
     assert (code, out) == (2, "")
     assert why in err and len(err.splitlines()) == 2
+
+
+@pytest.fixture
+def growing(pair: tuple[Path, Path]) -> Path:
+    """The second of the pair, of whose `rag` nothing is recorded yet."""
+    (record,) = pair[1].glob("*/rag*.seed0.jsonl")
+    record.unlink()
+    return pair[1]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_run_that_is_at_work_is_named_with_what_it_has_not_done(
+    pair: tuple[Path, Path], growing: Path, form: str
+) -> None:
+    with alone(growing):
+        code, out, err = said("report", *pair, "--format", form)
+        alone_told = said("report", growing, "--format", form)[1]
+    assert (code, err) == (0, "")
+    words = " ".join(out.split())
+    if form == "json":
+        first, second = json.loads(out)["runs"]
+        assert (first["at_work"], first["unfinished"]) == (False, [])
+        assert second["at_work"] and [one.split(":")[0] for one in second["unfinished"]] == ["rag"]
+        assert any("A run is at work" in why for why in json.loads(alone_told)["recommendation"]["reasons"])
+        return
+    assert "A run is at work in it. Not finished: rag" in words and "not done yet" in words
+    assert "B is not finished, and may choose otherwise" in words
+    assert "A run is at work in this folder: rag" in " ".join(alone_told.split())
+    assert "at work" not in said("report", *pair, "--format", form)[1]  # it is over, or was killed
+    assert "Not finished: rag" in " ".join(said("report", *pair, "--format", form)[1].split())
+
+
+def test_a_run_without_any_finished_row_is_held_against_nothing(pair: tuple[Path, Path], growing: Path) -> None:
+    for record in growing.glob("*/*.seed0.jsonl"):
+        record.unlink()
+    code, out, err = said("report", *pair)
+    assert (code, out) == (2, "") and "no row is finished yet" in err and "advisor compare goes on" in err
+    with alone(growing):
+        code, out, err = said("report", *pair)
+    assert (code, out) == (2, "") and "wait for the run that is at work" in err
+
+
+def test_the_index_says_where_a_run_is_at_work(pair: tuple[Path, Path]) -> None:
+    with alone(pair[0]):
+        text = said("report", pair[0].parent)[1]
+        found = json.loads(said("report", pair[0].parent, "--format", "json")[1])
+    assert {run["folder"]: run["at_work"] for run in found["runs"]} == {"first": True, "second": False}
+    assert [line for line in text.splitlines() if "a run is at work" in line and "first" in line]
+    assert "at work" not in said("report", pair[0].parent)[1]
+
+
+@pytest.fixture
+def elsewhere(pair: tuple[Path, Path]) -> Path:
+    """The first of the pair, whose model and embedder were loaded from folders of somebody's home."""
+    journal = pair[0] / "comparisons.jsonl"
+    heads = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    for head in heads:
+        if head["type"] != "comparison":
+            continue
+        head["model"] |= {"id": f"{HOME}/models/desk-7b", "embedder": f"{HOME}/models/e5@0a1b", "source": "folder"}
+        head["model"]["caveats"] = [f"{HOME}/models/desk-7b: has no chat template."]
+        head["loaded_from"] = {"name": f"{HOME}/models/desk-7b", "embedder": f"{HOME}/models/e5"}
+    journal.write_text("".join(json.dumps(head) + "\n" for head in heads), encoding="utf-8")
+    return pair[0]
+
+
+HOME = "/home/somebody"
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "html"])
+def test_no_report_tells_where_a_model_lies(elsewhere: Path, pair: tuple[Path, Path], form: str) -> None:
+    for folders in ([elsewhere], pair, [elsewhere.parent]):
+        code, out, err = said("report", *folders, "--format", form)
+        assert (code, err) == (0, "") and HOME not in out and "desk-7b" in out
+        if form in ("html", "markdown"):
+            assert str(elsewhere.parent) not in out
+    text = re.sub("<[^>]*>", "", said("report", elsewhere, "--format", "html")[1])
+    assert "advisor compare TASK --model desk-7b --embedder e5 --" in text
+    assert "TASK stands for the task's folder, and desk-7b for the place of the model of this name" in html.unescape(
+        text
+    )
+
+
+@pytest.mark.parametrize("spec", ["few-shot:k=16,select=nearest,search=8+lora:rank=64,alpha=128,targets=all-linear"])
+def test_an_index_has_intervals_and_models_in_a_hundred_columns(elsewhere: Path, spec: str) -> None:
+    index = read_index(elsewhere.parent, decide)
+    assert index is not None
+    entries = tuple(replace(one, approach=spec, task="a-task-of-some-length") for one in index.entries)
+    text = report(replace(index, entries=entries), width=100)
+    assert "desk-7b" in text and re.search(r"0\.\d{3} \[\d\.\d\d, \d\.\d\d\]", text)
+    assert all(len(line) <= 100 for line in text.splitlines())
 
 
 @pytest.fixture

@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
 from advisor.approaches import Approach, Prediction, Predictor
 from advisor.errors import NotApplicable, UserError
-from advisor.models import LanguageModel
+from advisor.models import Capabilities, LanguageModel
 from advisor.tasks import Document, Example, Query, Task
 
 HERE = Path(__file__).parent
@@ -36,6 +37,25 @@ def numbers() -> Task:
     test = tuple(Example(f"q{i}", f"and what is number {i}", f"it is {i}", evidence=("list",)) for i in range(70))
     listed = (Document("list", "List", "All numbers are listed here"),)
     return Task("numbers", "qa", "Answer.", "token_f1", train=train, test=test, documents=listed)
+
+
+@pytest.fixture
+def scorer(scripted: ModuleType) -> Any:
+    """A model that tells likelihoods, finds good answers likelier and takes words for tokens; `scored` has what it was
+    asked."""
+
+    class Scorer(scripted.ScriptedModel):  # type: ignore[misc, name-defined]
+        def score(self, prompts: Any, choices: Any, adaptation: Any = None) -> Any:
+            self.scored.append(tuple(choices))
+            found = super().score(prompts, choices, adaptation)
+            return [replace(one, totals=tuple(-1.0 if "good" in c else -2.0 for c in choices)) for one in found]
+
+        def count_tokens(self, text: str) -> int:
+            return len(text.split())
+
+    model = Scorer(can=Capabilities(score=True, rows_at_once=16))
+    model.scored = []
+    return model
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,9 @@ def test_a_judge_that_is_held_to_a_choice_says_its_grade_and_failures_are_counte
     assert decision.judges[0].failures == 3  # one a row
     assert next(row for row in decision.rows if row.spec == "zero-shot@small").metrics[SPEC].missing == 1
     assert "got no grade" in report(decision, "terminal")
+    for row in decision.judges[0].rows:  # one mean and one interval, wherever they stand
+        told = next(one for one in decision.rows if one.spec == row.spec).metrics[SPEC]
+        assert (row.judged.value, row.judged.low, row.judged.high) == (told.value, told.low, told.high)
 
 
 def test_texts_go_to_no_judge_elsewhere_where_none_may_leave(numbers: Task, pair: Any, tmp_path: Path) -> None:
@@ -226,6 +229,33 @@ def test_a_judge_that_likes_a_style_is_corrected_by_grades(numbers: Task, pair: 
     assert "held against people's grades" in text and "likes long answers" in text
     other = next(row for row in told.rows if row.spec == "few-shot:k=2@small")
     assert other.corrected is None  # only answers that the first row gives too were graded, which is no random choice
+
+
+def test_grades_of_answers_that_no_row_gives_are_counted_among_the_caveats(
+    numbers: Task, pair: Any, tmp_path: Path
+) -> None:
+    grades = (*(Grade(f"q{i}", "edited", 1.0) for i in range(2)), Grade("q1", "it is 1", 1.0))
+    task = replace(numbers, metrics=(SPEC,), grades=grades)
+    said = decide(measured(task, pair(), tmp_path / "judged")).recommendation.caveats
+    (stray,) = [one for one in said if "grades.jsonl" in one]
+    assert stray.startswith("2 of 3 grades of people in grades.jsonl are of answers that no row gives")
+    assert "the first of q0" in stray
+    said = decide(measured(replace(task, metrics=()), pair(), tmp_path / "plain")).recommendation.caveats
+    assert any("3 grades of people in grades.jsonl are not used" in one and "no judge was asked" in one for one in said)
+
+
+def test_grades_of_known_answers_are_said_nothing_of(numbers: Task, pair: Any, tmp_path: Path) -> None:
+    task = replace(numbers, metrics=(SPEC,), grades=(Grade("q1", "It is  1", 1.0),))
+    said = decide(measured(task, pair(), tmp_path)).recommendation.caveats
+    assert not any("grades.jsonl" in one for one in said)
+
+
+def test_controls_are_not_given_to_grade(numbers: Task, pair: Any, tmp_path: Path) -> None:
+    comparison = measured(numbers, pair(), tmp_path, rows=["zero-shot"])
+    runs = tuple(replace(run, control=run.spec == "zero-shot@small") for run in comparison.runs)
+    rows = to_grade(replace(comparison, runs=runs), 20, seed=1)
+    others = {p.answer for run in runs if not run.control for p in run.predictions}
+    assert rows and {row["answer"] for row in rows} <= others
 
 
 def test_answers_to_grade_are_blind_and_of_whole_examples(numbers: Task, pair: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from advisor.errors import UserError
 from advisor.measuring import metrics
 from advisor.measuring.answers import longest_common
+from advisor.tasks import MetricFacts
 from advisor.tasks.metrics import BUILT_IN
 
 FORMAL = ("json", "pyth", "sql_")  # metrics of texts in a formal language
@@ -428,3 +429,8 @@ def test_a_dialect_of_sql_that_nobody_knows_is_a_mistake() -> None:
     assert metrics.score("sql_valid:dialect=sqlite", "SELECT 1", ["x"]) == 1.0
     with pytest.raises(UserError, match='the SQL dialect "klingon" is unknown'):
         metrics.score("sql_valid:dialect=klingon", "SELECT 1", ["x"])
+
+
+@pytest.mark.parametrize("facts", BUILT_IN.values(), ids=lambda facts: facts.name)
+def test_what_a_metric_measures_has_room_in_one_line(facts: MetricFacts) -> None:
+    assert len(facts.measures) <= 66 and facts.measures.endswith(".") and facts.measures.count(". ") == 0

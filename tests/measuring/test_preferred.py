@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -20,21 +19,6 @@ PAIRS = tuple(Preference(f"ask {n}", f"a good answer {n}", f"a bad {n}") for n i
 @pytest.fixture
 def preferring(numbers: Task) -> Task:
     return replace(numbers, preferences_held_out=PAIRS)
-
-
-@pytest.fixture
-def scorer(scripted: Any) -> Any:
-    """A model that finds good answers likelier; `scored` counts what it was asked."""
-
-    class Scorer(scripted.ScriptedModel):
-        def score(self, prompts: Any, choices: Any, adaptation: Any = None) -> Any:
-            self.scored.append(tuple(choices))
-            found = super().score(prompts, choices, adaptation)
-            return [replace(one, totals=tuple(-1.0 if "good" in c else -2.0 for c in choices)) for one in found]
-
-    model = Scorer(can=Capabilities(score=True, rows_at_once=16))
-    model.scored = []
-    return model
 
 
 def test_every_row_that_asks_by_prompts_is_weighed_and_no_figure_depends_on_it(preferring, scorer, tmp_path):

@@ -14,7 +14,6 @@ from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
 from advisor.measuring.reading import read_comparison, record_path
 from advisor.measuring.scored import AT_ONCE
-from advisor.models import Capabilities
 from advisor.reporting import report
 from advisor.tasks import Example, Task
 from advisor.verdict import decide
@@ -27,24 +26,6 @@ def questions(numbers: Task) -> Task:
     """A task of answers in words, with more test examples than stand in one line of a record."""
     test = tuple(Example(f"q{n}", f"what is {n}", f"it is {n % 3}") for n in range(AT_ONCE + 5))
     return replace(numbers, kind="qa", labels=(), metric="token_f1", test=test, train=test[:4], dev=())
-
-
-@pytest.fixture
-def scorer(scripted: Any) -> Any:
-    """A model that tells likelihoods; `scored` counts what it was asked."""
-
-    class Scorer(scripted.ScriptedModel):
-        def score(self, prompts: Any, choices: Any, adaptation: Any = None) -> Any:
-            self.scored.append(tuple(choices))
-            found = super().score(prompts, choices, adaptation)
-            return [replace(one, totals=tuple(-2.0 for _ in choices)) for one in found]
-
-        def count_tokens(self, text: str) -> int:
-            return len(text.split())
-
-    model = Scorer(can=Capabilities(score=True, rows_at_once=16))
-    model.scored = []
-    return model
 
 
 def _record(folder: Any) -> Any:

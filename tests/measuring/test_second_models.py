@@ -24,6 +24,7 @@ from advisor.models import Decoding, LanguageModel, Prompt
 from advisor.models.clock import clock
 from advisor.models.load import Loading, ModelSource
 from advisor.tasks import Query, Task
+from tests.hearing import Ear
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,6 @@ class Repeats(Predictor):
         (folder / "said.json").write_text(json.dumps(self.said))
 
 
-class Heard(Silence):
-    """Keeps how what it was told of ended, in order."""
-
-    def __init__(self) -> None:
-        self.ended: dict[str, str] = {}
-
-    def end(self, spec: str, outcome: str) -> None:
-        self.ended[spec] = outcome
-
-
 @pytest.fixture
 def numbers(numbers: Task) -> Task:
     """The same with fewer questions: what counts here is what is asked before a fit."""
@@ -119,7 +110,7 @@ def test_another_model_is_asked_once_for_all_rows_and_before_them(
     numbers: Task, scripted: ModuleType, tmp_path: Path, pupil: type[Pupil]
 ) -> None:
     small, big, other = models(scripted, "small", "big", "other")
-    heard = Heard()
+    heard = Ear()
     rows = [pupil(), pupil(mark="again"), "zero-shot@big"]
     comparison = compare(numbers, [small, big, other], [*rows, "zero-shot@other"], out=tmp_path, progress=heard)
     found = runs_of(comparison)

@@ -13,12 +13,12 @@ import advisor
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
-from advisor.measuring.progress import Silence
 from advisor.measuring.reading import JOURNAL, read_comparison
 from advisor.models.load import Loading, ModelSource, last_part, model_sources
 from advisor.reporting.document import document
 from advisor.tasks import Task
 from advisor.verdict import decide
+from tests.hearing import Ear
 
 
 def models(scripted: ModuleType, *aliases: str) -> list[Any]:
@@ -29,16 +29,6 @@ def models(scripted: ModuleType, *aliases: str) -> list[Any]:
         model.alias = alias
         made.append(model)
     return made
-
-
-class Heard(Silence):
-    """Keeps how what it was told of ended."""
-
-    def __init__(self) -> None:
-        self.ended: dict[str, str] = {}
-
-    def end(self, spec: str, outcome: str) -> None:
-        self.ended[spec] = outcome
 
 
 def rows_of(comparison: Any) -> dict[str, str]:
@@ -96,7 +86,7 @@ class Gone(ModelSource):
 def test_a_model_whose_server_is_gone_leaves_the_others_measured(
     numbers: Task, scripted: ModuleType, tmp_path: Path
 ) -> None:
-    (small,), heard = models(scripted, "small"), Heard()
+    (small,), heard = models(scripted, "small"), Ear()
     gone = Gone("http://127.0.0.1:9/v1#big", Loading(alias="big"))
     comparison = compare(numbers, [gone, small], ["zero-shot", "few-shot:k=2@big"], out=tmp_path, progress=heard)
     assert rows_of(comparison) == {

@@ -23,6 +23,14 @@ LABELS = """() => {
 }"""
 
 
+STRUCK = """() => [...document.querySelectorAll("svg")].filter(svg => svg.checkVisibility()).flatMap(svg => {
+  const lines = [...svg.querySelectorAll(".whisker")].map(e => e.getBoundingClientRect());
+  const meets = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+  const labels = [...svg.querySelectorAll(".label")].map(e => [e.textContent, e.getBoundingClientRect()]);
+  return labels.filter(([, box]) => lines.some(line => meets(line, box))).map(([words]) => words);
+})"""
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     with browser() as started:
@@ -127,3 +135,14 @@ def test_the_report_is_reached_without_the_links_before_it(chromium: Any, twelve
         assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the report"
         visit.page.keyboard.press("Enter")
         assert visit.page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_no_bar_of_an_interval_strikes_a_label_where_there_is_room(
+    chromium: Any, full: Decision, tmp_path: Path, width: int
+) -> None:
+    """Of twelve rows in a crowd, and of ten that lie apart."""
+    for decision in (pages.twelve(full), full):
+        with opened(chromium, written(decision, tmp_path), width) as visit:
+            assert visit.page.locator("svg.wide .label, svg.narrow .label").count() > 10
+            assert visit.page.evaluate(STRUCK) == []

@@ -127,3 +127,12 @@ def test_a_slip_of_the_pen_shows_before_anything_is_logged(folder: Path, capsys:
     ):
         assert main(["report", str(folder), *arguments]) == 2
         assert why in capsys.readouterr().err
+
+
+def test_nothing_that_is_logged_tells_where_a_model_or_the_records_lie(decision: Decision) -> None:
+    whole, place = decision.comparison, "/home/somebody/models/desk-7b"
+    members = tuple(replace(one, facts=replace(one.facts, id=place)) for one in whole.models)
+    folder = "/home/somebody/runs/handbook"
+    found = shared_of(decide(replace(whole, members=members, model=members[0].facts, folder=folder)))
+    assert "/home/somebody" not in repr(found)
+    assert found.params["model.id"] == "desk-7b" and '"id": "desk-7b"' in found.files["results.json"]

@@ -24,6 +24,13 @@ def test_open_grades_are_left_out_and_that_is_said(write):
     task = load_task(write(test_jsonl=TEST, grades_jsonl=rows))
     assert [grade.id for grade in task.grades] == ["q2"]
     assert any("1 of 2 answers in grades.jsonl are not graded yet" in caveat for caveat in task.caveats)
+    none = [{**row, "grade": None} for row in rows]
+    task = load_task(write(test_jsonl=TEST, grades_jsonl=none))
+    assert not task.grades
+    assert any(
+        "2 of 2 answers in grades.jsonl are not graded yet: their grade is null, first on line 1" in caveat
+        for caveat in task.caveats
+    )
 
 
 def test_faults_are_told_by_file_and_line(write, report):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import UserError
+from advisor.measuring.records import task_facts
 from advisor.tasks import Example, Faults, TableSource, Task, load_table, load_task, subset
 from advisor.tasks.audit import audit
 from advisor.tasks.material import Material
@@ -191,11 +193,41 @@ def test_a_column_that_looks_like_a_group_is_advised(tmp_path):
         load_table(replace(source, group="threads"), split=0.3)
 
 
-def test_a_group_in_both_files_is_found(write):
-    rows = [{"input": f"q{n}", "target": "a", "group": "g1"} for n in range(3)]
-    task = load_task(write(train_jsonl=rows, test_jsonl=[{"input": "z", "target": "b", "group": "g1"}]))
+def test_sources_in_both_files_are_found(write):
+    rows = [{"input": f"q{n}", "target": "a", "group": f"patient {n // 3}"} for n in range(36)]
+    test = [{"input": f"z{n}", "target": "b", "group": f"patient {n}"} for n in range(4)]
+    task = load_task(write(train_jsonl=rows, test_jsonl=[*test, {"input": "z9", "target": "b", "group": "patient 99"}]))
     (finding,) = [f for f in audit(Material(task)) if f.code == "test-group-in-train"]
-    assert (finding.count, finding.severity) == (1, "medium")
+    assert (finding.count, finding.severity) == (4, "medium")
+    assert "13 of about 3 examples" in finding.what
+    assert any("4 of 5 test examples are of a group that train" in one for one in task_facts(task).caveats)
+
+
+@pytest.mark.parametrize("names", [["de", "fr"], [f"product {n}" for n in range(12)], ["one"]])
+def test_slices_that_stand_in_both_files_are_no_leak(write, names):
+    rows = [
+        {"input": f"q{n} {name}", "target": "a", "group": name}
+        for name in names
+        for n in range(max(18, 40 // len(names)))
+    ]
+    test = [{"input": f"z{n} {name}", "target": "b", "group": name} for name in names for n in range(5)]
+    task = load_task(write(train_jsonl=rows, test_jsonl=test))
+    assert not [f for f in audit(Material(task)) if f.code == "test-group-in-train"]
+    assert not any("group" in one for one in task_facts(task).caveats)
+
+
+def test_large_groups_stand_on_both_sides_of_a_split_unless_they_are_kept_together(tmp_path):
+    words = ["wxyz"[n % 4] * 9 for n in range(80)]
+    rows = [
+        {"input": f"{n * 37} {word}", "target": "a", "group": "de" if n % 2 else "fr"} for n, word in enumerate(words)
+    ]
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    source = TableSource(path, input="input", target="target", kind="qa", instruction="i")
+    task = load_table(source, split=0.25)
+    assert len(task.test) == 20 and {e.group for e in task.test} == {e.group for e in task.train} == {"de", "fr"}
+    task = load_table(replace(source, group="group"), split=0.5)
+    assert {e.group for e in task.train}.isdisjoint(e.group for e in task.test)
 
 
 def test_a_group_in_a_task_folder_is_advised_by_its_name(write):

@@ -138,6 +138,23 @@ def test_rare_labels_are_judged_together_and_a_single_one_is_left_out(comparison
     assert '"c" has fewer than 20 test examples and was left out.' in decision.slice_notes[0]
 
 
+@pytest.mark.parametrize(
+    ("targets", "why"),
+    [
+        ([name for name in "abcdef" for _ in range(8)], "6 rare labels have fewer than 20 test examples each"),
+        (["a"] * 60 + ["b"] * 5 + ["c"] * 4, "2 rare labels have fewer than 20 test examples each"),
+        (["a"] * 60 + ["b"] * 5, '"b" has fewer than 20 test examples'),
+    ],
+)
+def test_parts_of_which_no_two_are_left_are_not_said_to_be_judged(
+    targets: list[str], why: str, comparison: Make, run: MakeRun
+) -> None:
+    decision = decide(comparison([run(spec, targets) for spec in ("rag", "lora")], targets=targets))
+    assert named(decision, "label") == {}
+    assert decision.slice_notes == (f"There are no slices by label: {why}.",)
+    assert not any("together" in note or "left out" in note for note in decision.slice_notes)
+
+
 def test_a_slice_by_evidence_is_one_of_the_retrieval_and_the_same_for_all_rows(comparison: Make, run: MakeRun) -> None:
     """Two rows that retrieved the same share their parts; another retrieval has parts of its own."""
     n = 100

@@ -4,13 +4,7 @@
   if (!home) return;
   const data = JSON.parse(document.getElementById("examples-data").textContent);
   const shownAtOnce = data.rows.length > 8 ? 3 : 5, folded = 400;
-  const make = (name, kind = "", text = "", more = {}) => {
-    const found = document.createElement(name);
-    if (kind) found.className = kind;
-    if (text) found.textContent = text;
-    for (const [key, value] of Object.entries(more)) found.setAttribute(key, value);
-    return found;
-  };
+  const make = advisorElement;
   const whole = (place) => { const found = data.texts[place]; return typeof found === "string" ? [found, 0] : found; };
   const documentOf = (place) => { const found = data.documents[place]; return typeof found === "string" ? found : found[0]; };
   const cards = data.cards.map(([id, input, targets, group, answers]) => ({

@@ -4,13 +4,7 @@
   if (!home) return;
   const data = advisorChoice.read(JSON.parse(document.getElementById("costs-data").textContent));
   const { rows, now } = data;
-  const make = (name, kind = "", text = "", more = {}) => {
-    const found = document.createElement(name);
-    if (kind) found.className = kind;
-    if (text) found.textContent = text;
-    for (const [key, value] of Object.entries(more)) found.setAttribute(key, value);
-    return found;
-  };
+  const make = advisorElement;
   const draw = (into, name, attributes, text = "") => {
     const found = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);

@@ -36,6 +36,7 @@ def _drawing(block: Scatter, width: float, height: float) -> svg.Drawing:
     parts = [svg.across(x, top, bottom), svg.upright(y, left, right)]
     for spot in block.spots:
         labels.avoid([(x.at(spot.x.value), y.at(end)) for end in (spot.y.low, spot.y.high)])
+        labels.avoid([(x.at(end), y.at(spot.y.value)) for end in (spot.x.low, spot.x.high)])
         parts.append(_whiskers(spot, x, y))
     if len(front) > 1:
         stairs = list(_steps(front))

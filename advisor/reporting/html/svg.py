@@ -86,14 +86,15 @@ class Labels:
             self.lines.append(Box(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1))
 
     def place(self, x: float, y: float, name: str, key: str) -> tuple[str, float, float, str] | None:
-        """What fits beside a point: its name, else its key, which may stand farther off.
+        """What fits beside a point: its name, else its key, which may stand farther off; where lines strike neither, if
+        there is such a place.
 
         Returns the words, where their base line begins, and their anchor; None where neither fits.
         """
-        near, all_of = _BESIDE[:_NEAR], _BESIDE
-        strict = [*self.taken, *self.lines]
-        for word, places, others in ((name, near, strict), (name, near, self.taken), (key, all_of, self.taken)):
-            for dx, dy, anchor in places:
+        free = [*self.taken, *self.lines]
+        tries = (name, _NEAR, free), (key, _ANYWHERE, free), (name, _NEAREST, self.taken), (key, _ANYWHERE, self.taken)
+        for word, places, others in tries:
+            for dx, dy, anchor in _BESIDE[:places]:
                 box = _box(x + dx, y + dy, word, anchor)
                 if box.inside(self.frame) and not any(box.meets(other) for other in others):
                     self.taken.append(box)
@@ -108,7 +109,7 @@ def _box(x: float, y: float, word: str, anchor: str) -> Box:
     return Box(left, y - 11, left + width, y + 3)
 
 
-_NEAR = 8
+_NEAREST, _NEAR, _ANYWHERE = 8, 12, 18
 _BESIDE = (
     *((11, 4, "start"), (-11, 4, "end"), (8, -6, "start"), (8, 15, "start"), (-8, -6, "end"), (-8, 15, "end")),
     *(

@@ -15,13 +15,13 @@ from gguf import GGUFWriter
 
 from advisor.disk import SEAL, clear
 from advisor.errors import UserError
-from advisor.measuring.progress import Silence
 from advisor.models import Decoding, Prompt
 from advisor.models.load import load_model
 from advisor.models.local import gguf
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.gguf import converted
 from advisor.progress import listening
+from tests.hearing import Ear
 
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -128,19 +128,10 @@ def test_a_gguf_file_answers_as_the_folder_it_was_made_of(
 
 @pytest.mark.usefixtures("cache")
 def test_whoever_listens_is_told_how_far_it_is(file: Path) -> None:
-    told: list[object] = []
-
-    class Ear(Silence):
-        def answered(self, prompts: int) -> None: ...
-
-        def step(self, name: str, total: int | None) -> None:
-            told.append((name, total))
-
-        def advance(self, n: int = 1) -> None:
-            told.append(n)
-
-    with listening(Ear()):
+    ear = Ear()
+    with listening(ear):
         converted(file)
+    told = ear.told
     assert told[0] == (f"unpack {file.name}", len(told) - 3)
     assert told[1:-2] == [1] * (len(told) - 3)
     assert told[-2:] == [("write what was unpacked", None), (f"load {file.name}", None)]

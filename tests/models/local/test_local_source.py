@@ -16,11 +16,11 @@ from huggingface_hub.utils import filter_repo_objects
 from huggingface_hub.utils.tqdm import _create_progress_bar, hf_thread_map
 
 from advisor.errors import UserError
-from advisor.measuring.progress import Silence
 from advisor.models.local.packages import LARGE, MINILM, PackagedModel, file_sha256
 from advisor.models.local.source import find
 from advisor.models.local.told import download_bar
 from advisor.progress import listening
+from tests.hearing import Ear
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = b"weights of a packaged model"
@@ -267,19 +267,9 @@ def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
 def test_a_download_is_one_step_in_megabytes() -> None:
     """Through the machinery of the hub's library: two bars of bytes and one of files, made in this thread and moved on
     by others."""
-    told: list[object] = []
-
-    class Ear(Silence):
-        def answered(self, prompts: int) -> None: ...
-
-        def step(self, name: str, total: int | None) -> None:
-            told.append((name, total))
-
-        def advance(self, n: int = 1) -> None:
-            told.append(n)
-
     assert download_bar("owner/model", None) is None
-    with listening(Ear()):
+    ear = Ear()
+    with listening(ear):
         made = download_bar("owner/model", 6_200_000)
     assert made is not None
     written, sent = (
@@ -293,8 +283,8 @@ def test_a_download_is_one_step_in_megabytes() -> None:
             bar.refresh()
 
     hf_thread_map(fetch, range(4), desc="Fetching 4 files", max_workers=2, tqdm_class=made)
-    assert told[0] == ("download owner/model, MB", 6)
-    assert sum(told[1:]) == 6  # type: ignore[arg-type]
+    assert ear.told[0] == ("download owner/model, MB", 6)
+    assert sum(ear.told[1:]) == 6  # type: ignore[arg-type]
 
 
 def test_a_name_that_cannot_be_had_is_the_users_error() -> None:
