@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +74,9 @@ class LocalReranker(SentenceModel):
 
     @cached_property
     def _model(self) -> Any:
-        # Imported when it is needed: seconds, which whoever reranks nothing need not wait for.
-        return self._loaded(getattr(import_module("sentence_transformers"), self.kind))
+        import sentence_transformers  # seconds, which whoever reranks nothing need not wait for
+
+        return self._loaded(getattr(sentence_transformers, self.kind))
 
 
 def kind_of(name: str, folder: Path) -> str:
