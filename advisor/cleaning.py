@@ -17,6 +17,13 @@ _TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 
 _HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+_BLANK = re.compile(r"\s")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of characters (Unicode's categories Cc and Cs)."""
+_UNSEEN = re.compile(f"{_CONTROL.pattern}|{_HIDDEN.pattern}|[^\\S ]")
+"""Whatever is not shown as it is: these, marks of direction, and blanks of other kinds."""
+
+
 def plain(text: str) -> str:
     """The text on one line, without escape sequences, control characters and line breaks."""
     return " ".join(unmarked(text).split())
@@ -24,7 +31,7 @@ def plain(text: str) -> str:
 
 def cleaned(text: str) -> str:
     """Our own lines with quoted text from outside: breaks and indents stay, invisible characters are spelt out."""
-    return "\n".join("".join(map(_shown, line)) for line in text.split("\n"))
+    return "\n".join(_UNSEEN.sub(_shown, line) for line in text.split("\n"))
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -41,7 +48,8 @@ def escaped(document: str) -> str:
     return _HIDDEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", document)
 
 
-def _shown(mark: str) -> str:
+def _shown(found: re.Match[str]) -> str:
+    mark = found[0]
     if ord(mark) in _TURNS or unicodedata.category(mark) in ("Cc", "Cs"):
         return " " if mark == "\t" else f"\\x{ord(mark):02x}" if ord(mark) < 256 else f"\\u{ord(mark):04x}"
     return " " if mark.isspace() else mark
@@ -49,5 +57,4 @@ def _shown(mark: str) -> str:
 
 def unmarked(text: str) -> str:
     """A line without escape sequences, control characters and marks of direction; blanks stay as many."""
-    text = _ESCAPES.sub("", text).translate(_TURNS)
-    return "".join(" " if c.isspace() else "" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return _CONTROL.sub("", _BLANK.sub(" ", _ESCAPES.sub("", text).translate(_TURNS)))

@@ -8,10 +8,13 @@ from dataclasses import replace
 from advisor.approaches import apart, known, row_name, spec_of, without_others
 from advisor.verdict.decision import Row
 
+_NAMES_THEM = "also="
+"""In the spec of every approach that learns from other tasks. No other is read: what it names would be imported."""
+
 
 def alone(spec: str) -> str:
     """What the row of the same approach without other tasks is called; empty where an approach learns from none."""
-    approach = known(spec)
+    approach = known(spec) if _NAMES_THEM in spec else None
     same = without_others(approach) if approach else None
     alias = apart(spec)[1]
     return "" if same is None else row_name(spec_of(same), alias) if alias else spec_of(same)
