@@ -100,6 +100,7 @@ class DocumentSource(PassageSource):
         super().__init__(index, rules.k, note, renew)
         self.rules = rules
         self.miss = miss
+        self.as_written = not rules.cite and rules.abstain != "probability"
 
     @property
     def facts(self) -> Facts:  # type: ignore[override]

@@ -132,10 +132,13 @@ class Predictor(ABC):
 
     Attributes:
         adaptation: what the language model answers with in place of its own weights; None where these answer.
+        as_written: whether an answer is what the language model writes for it, word by word, so that it can be heard
+            while it is written; not where labels are chosen, or something is done to it afterwards.
     """
 
     facts: Facts = Facts()
     adaptation: Adaptation | None = None
+    as_written: bool = False
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -293,10 +296,12 @@ class ContextSource(ABC):
     Attributes:
         embedder: by which it finds what stands beside a query; None where it needs none. Queries that this reads only
             in part are counted.
+        as_written: whether what the model writes is the answer, and nothing is done to it afterwards.
     """
 
     facts: Facts = Facts()
     embedder: Embedder | None = None
+    as_written: bool = True
 
     @abstractmethod
     def contexts(self, queries: Sequence[Query]) -> list[Context]:

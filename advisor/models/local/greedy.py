@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,10 @@ from advisor.models.render import Encoded, Renderer
 EDGE = 8  # tokens before a text that is looked for: the first may lose a blank, or begin within a character
 
 
+Told = Callable[[int, str, int], bool]
+"""Is told of a row that its answer is this so far, of so many tokens; says whether anybody wants more of it."""
+
+
 class Continued(Protocol):
     """What the engine offers to decode with; see `LocalModel`."""
 
@@ -31,13 +35,25 @@ class Continued(Protocol):
 
 
 class Greedy:
-    """One batch of greedy decoding; rows leave as they finish."""
+    """One batch of greedy decoding; rows leave as they finish.
 
-    def __init__(self, model: Continued, rows: Sequence[Encoded], decoding: Decoding, started: float) -> None:
+    Args:
+        told: hears each answer grow; None where nobody listens.
+    """
+
+    def __init__(
+        self,
+        model: Continued,
+        rows: Sequence[Encoded],
+        decoding: Decoding,
+        started: float,
+        told: Told | None = None,
+    ) -> None:
         self.model = model
         self.rows = rows
         self.decoding = decoding
         self.started = started
+        self.told = told
         # No token is shorter than a byte.
         self._tail = EDGE + max((len(stop.encode(errors="surrogatepass")) for stop in decoding.stop), default=0)
         self.tokens: list[list[int]] = [[] for _ in rows]
@@ -86,7 +102,8 @@ class Greedy:
                 ended.append(row)
                 continue
             self.tokens[row].append(token)
-            if self._stopped(self.tokens[row]):
+            unwanted = self.told is not None and not self.told(row, self._text(row), len(self.tokens[row]))
+            if unwanted or self._stopped(self.tokens[row]):
                 ended.append(row)
         return ended
 
@@ -102,13 +119,16 @@ class Greedy:
     def _stops(self, text: str) -> bool:
         return any(stop in text for stop in self.decoding.stop)
 
-    def _answer(self, row: int) -> Generation:
+    def _text(self, row: int) -> str:
         text = self.model.renderer.tokenizer.decode(self.tokens[row], skip_special_tokens=True).strip()
         for stop in self.decoding.stop:
             text = text.split(stop)[0]
+        return str(text.strip())
+
+    def _answer(self, row: int) -> Generation:
         encoded = self.rows[row]
         return Generation(
-            text.strip(),
+            self._text(row),
             len(encoded.ids),
             len(self.tokens[row]),
             self.first[row],
