@@ -39,6 +39,7 @@ class PassageSource(ContextSource):
         self.renew = renew
         self.k = k
         self.embedder = index.embedder
+        self.pieces = len(index.searcher.chunks)
         self._settings: dict[str, Any] | None = None
         self._search = Facts()
         self._note = note

@@ -295,6 +295,11 @@ class AdaptedPredictor(Predictor):
         """Where there are no labels, and the source leaves answers as they are."""
         return self.asker.task.kind != "classification" and self.source.as_written
 
+    @property
+    def pieces(self) -> int:  # type: ignore[override]
+        """Those of the source."""
+        return self.source.pieces
+
     def adapted(self, adaptation: Adaptation) -> AdaptedPredictor:
         """The same prompts, answered and read in the same way, by other weights."""
         now, asker = self.asker, Asker(self.asker.task, self.asker.model, self.asker.decoding, adaptation)
