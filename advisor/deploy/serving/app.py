@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.deploy.serving.bounds import TurnedAway, invalid
 from advisor.deploy.serving.engine import Engine
@@ -27,6 +27,9 @@ from advisor.deploy.serving.waiting import Waiting
 from advisor.errors import AdvisorError
 from advisor.extras import needed
 from advisor.version import VERSION
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 EXTRA = "serve"
 WHAT = "advisor serve"
@@ -156,7 +159,7 @@ def application(service: Service) -> App:
     return Gatekeeper(app, service.engine.bounds, service.key, refusal)
 
 
-def _tell_errors(app: Any, refusal: Callable[[TurnedAway], Any]) -> None:
+def _tell_errors(app: "FastAPI", refusal: Callable[[TurnedAway], Any]) -> None:
     """Every error has OpenAI's shape, and quotes nothing that was sent."""
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
@@ -179,7 +182,7 @@ def _tell_errors(app: Any, refusal: Callable[[TurnedAway], Any]) -> None:
     app.add_exception_handler(HTTPException, other)
 
 
-def _openai_routes(app: Any, service: Service) -> None:
+def _openai_routes(app: "FastAPI", service: Service) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse, StreamingResponse
 
@@ -252,7 +255,7 @@ def _sent(event: dict[str, Any]) -> str:
     return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
 
 
-def _own_routes(app: Any, service: Service) -> None:
+def _own_routes(app: "FastAPI", service: Service) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
@@ -288,7 +291,7 @@ async def _unless_it_fails(change: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         raise TurnedAway(503, None, "documents_unchanged", said, after=5) from error
 
 
-def _watched_routes(app: Any, service: Service) -> None:
+def _watched_routes(app: "FastAPI", service: Service) -> None:
     from fastapi import Response
     from fastapi.responses import JSONResponse
 

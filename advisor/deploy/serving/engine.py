@@ -14,7 +14,7 @@ from advisor.deploy.serving.events import EventLog
 from advisor.deploy.serving.observer import Observer
 from advisor.deploy.serving.observing import Accounts
 from advisor.deploy.serving.row import ServedRow, unanswered
-from advisor.deploy.serving.tickets import Inquiry, Event, Ticket
+from advisor.deploy.serving.tickets import Event, Inquiry, Ticket
 from advisor.deploy.serving.turns import TakingTurns
 from advisor.errors import UserError
 from advisor.models.clock import clock

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from advisor.cleaning import say
 from advisor.deploy.serving.app import EXTRA, WHAT
@@ -16,6 +17,9 @@ from advisor.deploy.serving.events import EventLog, LoggedEvents
 from advisor.deploy.serving.guard import App
 from advisor.errors import UserError
 from advisor.extras import needed
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 KEY = "ADVISOR_API_KEY"
 TICK = 0.05  # seconds between two looks at whether all is answered
@@ -60,6 +64,20 @@ def serve(app: App, engine: Engine, at: socket.socket, log: EventLog) -> None:
     """Serve until SIGTERM or Ctrl-C: what was accepted is answered, and what comes then is turned away.
 
     A second signal does not wait for the answers.
+    """
+    server = server_of(app, engine, log)
+    host, port = at.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    say(f"advisor serve: {engine.row.spec} at {address}/v1")
+    log.write("listening", address=address, spec=engine.row.spec)
+    engine.start()
+    server.run(sockets=[at])
+    engine.close()
+    log.write("ended")
+
+
+def server_of(app: App, engine: Engine, log: EventLog) -> Server:
+    """A server that ends when it is told to and all that was accepted is answered.
 
     Raises:
         UserError: uvicorn is not installed.
@@ -88,21 +106,14 @@ def serve(app: App, engine: Engine, at: socket.socket, log: EventLog) -> None:
         engine.drain()
         threading.Thread(target=_end_when_idle, args=(server, engine, log), daemon=True).start()
 
-    server.handle_exit = end  # type: ignore[method-assign]
-    host, port = at.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    say(f"advisor serve: {engine.row.spec} at {address}/v1")
-    log.write("listening", address=address, spec=engine.row.spec)
-    engine.start()
-    server.run(sockets=[at])
-    engine.close()
-    log.write("ended")
+    server.handle_exit = end  # type: ignore[assignment, method-assign]
+    return server
 
 
-def _end_when_idle(server: object, engine: Engine, log: EventLog) -> None:
+def _end_when_idle(server: Server, engine: Engine, log: EventLog) -> None:
     log.write("draining")
     over = time.monotonic() + engine.bounds.timeout
     while not engine.idle and time.monotonic() < over:
         time.sleep(TICK)
     time.sleep(LINGER)
-    server.should_exit = True  # type: ignore[attr-defined]
+    server.should_exit = True

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from advisor.deploy.serving.engine import Engine
-from advisor.deploy.serving.tickets import Inquiry, Event, ServedAnswer
+from advisor.deploy.serving.tickets import Event, Inquiry, ServedAnswer
 
 LOOK = 0.5  # seconds between two looks at whether the caller is still there
 
