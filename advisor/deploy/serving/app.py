@@ -165,21 +165,20 @@ def _tell_errors(app: "FastAPI", refusal: Callable[[TurnedAway], Any]) -> None:
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
+    @app.exception_handler(TurnedAway)
     async def turned_away(request: Request, error: TurnedAway) -> Any:
         return refusal(error)
 
+    @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, int) or part.isidentifier())[:100]
         return refusal(invalid(f"{place or 'the body'}: {first['type'].replace('_', ' ')}", place))
 
+    @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Any:
         said = {404: "no such route", 405: "the route takes another method"}.get(error.status_code, "refused")
         return refusal(TurnedAway(error.status_code, "invalid", "invalid_request", said))
-
-    app.add_exception_handler(TurnedAway, turned_away)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(HTTPException, other)
 
 
 def _openai_routes(app: "FastAPI", service: Service) -> None:
