@@ -66,6 +66,7 @@ class Served:
 
     def __init__(self, row: ServedRow, bounds: ServingBounds, shelf: Path, key: str) -> None:
         self.seen, self.lines = Seen(), StringIO()
+        self.shelf = shelf
         self.log = EventLog(stream=self.lines)
         self.engine = Engine(row, bounds, self.seen, self.log)
         self.app = application(Service(self.engine, DocumentShelf(shelf), key, 1_700_000_000))

@@ -106,7 +106,8 @@ class Engine:
     def close(self, seconds: float = 5.0) -> None:
         """End the thread, once what it answers now is answered, or after so long."""
         self.drain()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def change(self, documents: Sequence[Document], keep: Callable[[], None]) -> tuple[int, float]:
         """Answer with these documents from the next batch on; meanwhile what is asked is answered with those before.
