@@ -7,14 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property, partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sentence_transformers
 import torch
 import transformers
-from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
@@ -25,6 +24,9 @@ from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, r
 from advisor.models.local.linear import arrange
 from advisor.models.local.packages import file_sha256
 from advisor.models.local.sentence_model import MODULES, SETTINGS, SentenceModel
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 WORTH_A_WORD = 10.0  # seconds of waiting
 log = logging.getLogger(__name__)
@@ -136,7 +138,7 @@ class SentenceEmbedder(SentenceModel):
             "threads": str(torch.get_num_threads()),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "sentence-transformers": sentence_transformers.__version__,
+            "sentence-transformers": version("sentence-transformers"),
             "code": _code(),
             **({"instructions": json.dumps(self._told)} if any(self._told.values()) else {}),
         }
@@ -178,6 +180,8 @@ class SentenceEmbedder(SentenceModel):
 
 
 def _ready(*place: Any, **how: Any) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer  # takes seconds, which who embeds nothing need not wait
+
     model = SentenceTransformer(*place, **how)
     arrange(model)
     model.encode(["a first call readies the device"], show_progress_bar=False)

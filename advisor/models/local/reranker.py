@@ -6,17 +6,19 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncoder
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.sentence_model import MODULES, SETTINGS, SentenceModel
 from advisor.models.local.source import Source
 from advisor.models.reranker import Relevances
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncoder
 
 PAIRS_AT_ONCE = 32
 HINT = "pass a cross-encoder, or an encoder for late interaction or sparse vectors, as sentence-transformers saves them"
@@ -72,7 +74,9 @@ class LocalReranker(SentenceModel):
 
     @cached_property
     def _model(self) -> Any:
-        return self._loaded(_CLASSES[self.kind])
+        import sentence_transformers  # takes seconds, which who ranks nothing anew need not wait
+
+        return self._loaded(getattr(sentence_transformers, self.kind))
 
 
 def kind_of(name: str, folder: Path) -> str:
@@ -88,7 +92,7 @@ def kind_of(name: str, folder: Path) -> str:
     named = [str(one) for one in _json(name, folder / "config.json").get("architectures") or ()]
     if said == "ColBERT" or "HF_ColBERT" in named:  # as PyLate and its authors save it
         return _LATE
-    if said in _CLASSES:
+    if said in _SCORING:
         return str(said)
     if (folder / MODULES).is_file():
         modules = (folder / MODULES).read_text(encoding="utf-8")
@@ -140,5 +144,4 @@ def _apart(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str], list
     return queries, texts, [(query[asked], text[read]) for asked, read in pairs]
 
 
-_CLASSES: dict[str, Callable[..., Any]] = {_CROSS: CrossEncoder, _LATE: MultiVectorEncoder, _SPARSE: SparseEncoder}
 _SCORING: dict[str, Callable[..., Any]] = {_CROSS: _crossed, _LATE: _late, _SPARSE: _sparse}
