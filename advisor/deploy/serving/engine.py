@@ -33,6 +33,10 @@ class Engine:
         bounds: of the queue.
         observer: is told what happens.
         log: takes a line for every request.
+
+    Attributes:
+        state: what it is doing.
+        on_failure: is called where it could not be warmed up.
     """
 
     def __init__(self, row: ServedRow, bounds: ServingBounds, observer: Observer, log: EventLog) -> None:
@@ -45,6 +49,7 @@ class Engine:
         self._threads = row.model.describe().get("threads")
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
+        self.on_failure: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
         self._turns = TakingTurns()
         self._indexing = threading.Lock()
@@ -169,6 +174,7 @@ class Engine:
                 self._log.error(error, at="warm-up")
                 with self._changed:
                     self.state = "failed"
+                self.on_failure()
                 return
             with self._changed:
                 self.state = "ready" if self.state == "starting" else self.state
