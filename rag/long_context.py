@@ -136,6 +136,7 @@ class LongSource(ContextSource):
 
     def __init__(self, index: PassageIndex, most: int, sizes: TokenSizes, renew: Renew | None = None) -> None:
         self.index = index
+        self.pieces = len(index.searcher.chunks)
         self.renew = renew
         self.most = most
         self.embedder = index.embedder

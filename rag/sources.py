@@ -39,6 +39,7 @@ class PassageSource(ContextSource):
         self.renew = renew
         self.k = k
         self.embedder = index.embedder
+        self.pieces = len(index.searcher.chunks)
         self._settings: dict[str, Any] | None = None
         self._search = Facts()
         self._note = note
@@ -100,6 +101,7 @@ class DocumentSource(PassageSource):
         super().__init__(index, rules.k, note, renew)
         self.rules = rules
         self.miss = miss
+        self.as_written = not rules.cite and rules.abstain != "probability"
 
     @property
     def facts(self) -> Facts:  # type: ignore[override]

@@ -130,6 +130,9 @@ HOMES = {
     "sklearn": ("advisor.approaches", "advisor.profiling"),
     "mlflow": ("advisor.sharing.mlflow",),
     "wandb": ("advisor.sharing.wandb",),
+    "fastapi": ("advisor.deploy.serving.app",),
+    "starlette": ("advisor.deploy.serving.app",),
+    "uvicorn": ("advisor.deploy.serving.server",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
@@ -151,6 +154,8 @@ HEAVY = (
     "datasets",
     "mlflow",
     "wandb",
+    "fastapi",
+    "uvicorn",
 )
 
 

@@ -290,6 +290,16 @@ class AdaptedPredictor(Predictor):
     def adaptation(self) -> Adaptation | None:  # type: ignore[override]
         return self.asker.adaptation
 
+    @property
+    def as_written(self) -> bool:  # type: ignore[override]
+        """Where there are no labels, and the source leaves answers as they are."""
+        return self.asker.task.kind != "classification" and self.source.as_written
+
+    @property
+    def pieces(self) -> int:  # type: ignore[override]
+        """Those of the source."""
+        return self.source.pieces
+
     def adapted(self, adaptation: Adaptation) -> AdaptedPredictor:
         """The same prompts, answered and read in the same way, by other weights."""
         now, asker = self.asker, Asker(self.asker.task, self.asker.model, self.asker.decoding, adaptation)

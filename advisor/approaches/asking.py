@@ -11,6 +11,7 @@ from advisor.approaches.labels import LabelReader, label_in
 from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Context, Decoding, Generation, LabelsBy, LanguageModel, Prompt
 from advisor.models.clock import clock
+from advisor.models.hearing import answering
 from advisor.tasks import TaskBrief
 
 
@@ -111,7 +112,8 @@ class Asker:
         return [replace(a, text=label_in(a.text, self.task.labels)) for a in self._written(prompts, called)]
 
     def _written(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        return _predictions(self.model.generate(prompts, self.decoding, self.adaptation), called)
+        with answering():
+            return _predictions(self.model.generate(prompts, self.decoding, self.adaptation), called)
 
 
 def _predictions(generations: Sequence[Generation], called: float) -> list[Prediction]:

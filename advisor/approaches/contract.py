@@ -132,10 +132,15 @@ class Predictor(ABC):
 
     Attributes:
         adaptation: what the language model answers with in place of its own weights; None where these answer.
+        as_written: whether an answer is what the language model writes for it, word by word, so that it can be heard
+            while it is written; not where labels are chosen, or something is done to it afterwards.
+        pieces: that its documents were cut into; 0 where it keeps none.
     """
 
     facts: Facts = Facts()
     adaptation: Adaptation | None = None
+    as_written: bool = False
+    pieces: int = 0
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -293,10 +298,13 @@ class ContextSource(ABC):
     Attributes:
         embedder: by which it finds what stands beside a query; None where it needs none. Queries that this reads only
             in part are counted.
+        as_written, pieces: as in `Predictor`, of what stands in the prompt alone.
     """
 
     facts: Facts = Facts()
     embedder: Embedder | None = None
+    as_written: bool = True
+    pieces: int = 0
 
     @abstractmethod
     def contexts(self, queries: Sequence[Query]) -> list[Context]:

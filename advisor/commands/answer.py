@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +14,7 @@ from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
 from advisor.commands.options import add_model, add_prices, load_named
 from advisor.commands.spending import cap_of, paying
+from advisor.deploy.answers import answer_line, cited
 from advisor.deploy.predictors import chosen, keeps_texts, recorded_model, restored
 from advisor.disk import put
 from advisor.errors import UserError
@@ -103,13 +103,13 @@ def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
 def put_answers(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
     """Print the answer to each query with the passages that it names, as text or as a JSON object on a line."""
     for prediction in predictor.predict(queries):
-        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
+        text = escaped(json.dumps(answer_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
         put(sys.stdout, text + "\n")
 
 
 def _shown(prediction: Prediction) -> str:
     """The answer, with a line for each passage that it names."""
-    return "\n".join(cleaned(line) for line in [prediction.text, *map(_source, _cited(prediction))])
+    return "\n".join(cleaned(line) for line in [prediction.text, *map(_source, cited(prediction))])
 
 
 def _source(cited: Mapping[str, Any]) -> str:
@@ -117,23 +117,3 @@ def _source(cited: Mapping[str, Any]) -> str:
     title = f": {cited['title']}" if cited["title"] else ""
     where = f" ({cited['where']})" if cited["where"] else ""
     return f"  [{cited['number']}] {cited['source']}{title}{where}"
-
-
-def _cited(prediction: Prediction) -> list[dict[str, Any]]:
-    """The passages that the answer names: number, document, title and place in it."""
-    found = []
-    for citation in prediction.citations or ():
-        passage = prediction.passages[citation.number - 1]
-        found.append({**asdict(citation), "title": passage.title, "where": passage.where})
-    return found
-
-
-def _line(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "id": prediction.id,
-        "text": prediction.text,
-        "evidence": list(prediction.evidence),
-        "confidence": prediction.confidence,
-        "passages": [asdict(passage) for passage in prediction.passages],
-        **({} if prediction.citations is None else {"citations": _cited(prediction)}),
-    }

@@ -134,13 +134,14 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
                 "name the model that was measured, or leave it out",
             )
     try:
-        brief = _brief(place)
+        brief = brief_of(place)
         return parse(apart(run.spec)[0]).restore(place, brief, model)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{place}: cannot be brought back without its task ({reason})", again) from error
 
 
-def _brief(place: Path) -> TaskBrief:
+def brief_of(place: Path) -> TaskBrief:
+    """What a fitted predictor keeps of its task."""
     saved = json.loads((place / BRIEF).read_text(encoding="utf-8"))
     return TaskBrief(**{**saved, "labels": tuple(saved["labels"])})

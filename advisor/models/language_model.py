@@ -21,6 +21,8 @@ FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kil
 LabelsBy = Literal["likelihood", "constraint", "text"]
 """How the label that a model means is told, the best way first: by the likelihood of each, by an answer that can be
 nothing but a label, or by the text that it writes."""
+Conversation = tuple[tuple[str, str], ...]
+"""Turns, each its role (`system`, `user`, `assistant`) and what is said."""
 THOUGHT_TOKENS = 4_096
 """Tokens of a thought at most, where a model thinks before it answers; see `thought_room`."""
 CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
@@ -225,6 +227,18 @@ class LanguageModel(ABC):
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
         """Answer each prompt greedily, in the order of `prompts`."""
+
+    def converse(
+        self, conversations: Sequence[Conversation], decoding: Decoding, adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Go on with each conversation greedily as it is, with no instruction and no cue, in the order of
+        `conversations`.
+
+        Raises:
+            NotApplicable: the model takes prompts of a task only.
+            UserError: a conversation does not fit the context window, or the chat template refuses it.
+        """
+        raise NotApplicable(f"{self.name} takes no conversations as they are")
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special tokens; estimated from its bytes unless a model counts them."""

@@ -163,6 +163,21 @@ class Renderer:
             raise UserError(seen, "cut it, or take a model with a larger context window")
         return Encoded(tuple(ids), max(stem, 1))
 
+    def encode_conversation(self, turns: Sequence[tuple[str, str]], room: int) -> Encoded:
+        """Tokens of a conversation as it is, up to where the model's next turn begins; control tokens are the chat
+        template's alone.
+
+        Raises:
+            UserError: there is no chat template, it refuses the turns, or they leave no `room`.
+        """
+        if self._template is None:
+            raise UserError("the model has no chat template, so that it takes no conversations", "take a chat model")
+        ids = self._ids(self._template.conversation([(role, self.tokens.guarded(said)) for role, said in turns]))
+        if len(ids) > self.window - room:
+            seen = f"a conversation of {len(ids):,} tokens leaves no room for an answer of {room:,}"
+            raise UserError(f"{seen}: the context window has {self.window:,}", "shorten it, or ask for fewer tokens")
+        return Encoded(ids, 0)
+
     def _tokens(self, prompt: Prompt) -> Encoded:
         text, stem = self.text(prompt)
         start, head = self._apart(text, stem)

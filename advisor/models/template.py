@@ -65,6 +65,20 @@ class Template:
         """A prompt up to where its answer begins; texts are guarded, the last shot stands nearest to `own`."""
         return self._asked(self.form, task, shots, own) + self.lead
 
+    def conversation(self, turns: Sequence[Turn]) -> str:
+        """Turns as they are, up to where the model's next one begins; texts are guarded.
+
+        Raises:
+            UserError: the template refuses them, as some do a system message, or two turns of the same role.
+        """
+        text = self._tried(turns, asking=True)
+        if text is None:
+            roles = ", ".join(role for role, _ in turns[:8])
+            raise UserError(
+                f"the model's chat template refuses these turns: {roles}", "let user and assistant take turns"
+            )
+        return text
+
     @cached_property
     def thinks(self) -> bool:
         """Whether it knows of thoughts: it opens one, or is another where it is told that there are to be some."""

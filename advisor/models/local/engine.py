@@ -14,13 +14,22 @@ from advisor import progress
 from advisor.errors import UserError
 from advisor.models.adaptation import Adaptation, Form
 from advisor.models.embedder import Embedder
-from advisor.models.language_model import Capabilities, Decoding, Generation, HiddenStates, LanguageModel, Scores
+from advisor.models.hearing import hearer
+from advisor.models.language_model import (
+    Capabilities,
+    Conversation,
+    Decoding,
+    Generation,
+    HiddenStates,
+    LanguageModel,
+    Scores,
+)
 from advisor.models.local import hidden, threads
 from advisor.models.local.activation import Activation
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.device import device_of, devices_of, peak_memory, reset_peak_memory
 from advisor.models.local.facts import described
-from advisor.models.local.greedy import Greedy
+from advisor.models.local.greedy import Greedy, Told
 from advisor.models.local.kv import passing_bytes
 from advisor.models.local.linear import arrange, let_go, prepare_to_learn
 from advisor.models.local.originals import Originals
@@ -124,6 +133,10 @@ class LocalModel(LanguageModel):
         finally:
             self.revision = revision
 
+    def restoring(self) -> Callable[[], None]:
+        """Makes it compute with what it computes with now, whatever is active then."""
+        return self._activation.restoring()
+
     @torch.inference_mode()
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
@@ -134,22 +147,37 @@ class LocalModel(LanguageModel):
         if self.thinking is not None and adaptation is None:
             return thought_first(self.continued, self.thinking, prompts, decoding, started)
         room = decoding.max_tokens + self.reader.start.length
-        return self.continued([self.renderer.encode(p, room) for p in prompts], decoding, started)
+        return self.continued([self.renderer.encode(p, room) for p in prompts], decoding, started, prompts)
 
-    def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:
+    @torch.inference_mode()
+    def converse(
+        self, conversations: Sequence[Conversation], decoding: Decoding, adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Go on with each conversation greedily, in the order of `conversations`."""
+        started = time.perf_counter()
+        self.activate(adaptation)
+        room = decoding.max_tokens + self.reader.start.length
+        rows = [self.renderer.encode_conversation(one, room) for one in conversations]
+        return self.continued(rows, decoding, started, conversations)
+
+    def continued(
+        self, rows: Sequence[Encoded], decoding: Decoding, started: float, asked: Sequence[object] = ()
+    ) -> list[Generation]:
         """Go on from each row greedily, in the order of `rows`, by whichever weights are active.
 
         Args:
             started: when the call began, by `time.perf_counter`.
+            asked: what each row is, for whoever hears the answers; nothing where they are none.
         """
         answers: dict[int, Generation] = {}
 
         def answer(batch: Sequence[int]) -> None:
-            found = Greedy(self, [rows[i] for i in batch], decoding, started).run()
+            told = _telling([asked[i] for i in batch]) if asked else None
+            found = Greedy(self, [rows[i] for i in batch], decoding, started, told).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in self._batches(rows, decoding.max_tokens, self.bounds):
-            halving(batch, answer, self._too_large(rows, decoding.max_tokens))
+        for batch in _batches(self, rows, decoding.max_tokens, self.bounds):
+            halving(batch, answer, _too_large(self, rows, decoding.max_tokens))
         return [answers[i] for i in range(len(rows))]
 
     @torch.inference_mode()
@@ -173,8 +201,8 @@ class LocalModel(LanguageModel):
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
             progress.answered(len(batch))
 
-        for batch in self._batches(encoded, len(tree.tokens), self.bounds, tree.deepest):
-            halving(batch, score, self._too_large(encoded, len(tree.tokens)))
+        for batch in _batches(self, encoded, len(tree.tokens), self.bounds, tree.deepest):
+            halving(batch, score, _too_large(self, encoded, len(tree.tokens)))
         return [scores[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
@@ -190,8 +218,8 @@ class LocalModel(LanguageModel):
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
 
-        for batch in self._batches(rows, 0, TEXTS):
-            halving(batch, read, self._too_large(rows, 0))
+        for batch in _batches(self, rows, 0, TEXTS):
+            halving(batch, read, _too_large(self, rows, 0))
         return [found[i] for i in range(len(texts))]
 
     @torch.inference_mode()
@@ -220,16 +248,6 @@ class LocalModel(LanguageModel):
             raise UserError("the tuned model's scores are not numbers: its training diverged", hint)
         hint = "" if self.dtype == torch.float32 else "--dtype float32"
         raise UserError(f"the model's scores are not numbers in {called}", hint)
-
-    def _too_large(self, rows: Sequence[Encoded], more: int) -> Callable[[Exception, int], Exception]:
-        """What is said of a row that does not fit alone; so many tokens may follow each."""
-
-        def alone(error: Exception, row: int) -> Exception:
-            tokens = len(rows[row].ids) + more
-            what = f"a prompt of {tokens:,} tokens, answer included,"
-            return not_enough(error, what, self.device, tokens * passing_bytes(self.module))
-
-        return alone
 
     def forget(self) -> None:
         """Start cold: drop the prefixes, texts and choices kept from earlier calls, and begin to watch memory anew."""
@@ -264,19 +282,6 @@ class LocalModel(LanguageModel):
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
         return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
-    def _batches(
-        self, rows: Sequence[Encoded], extra: int, bounds: Bounds, deep: int | None = None
-    ) -> Iterator[list[int]]:
-        """Numbers of the rows in batches, each of rows that may be read together.
-
-        Args:
-            extra: tokens that may follow each.
-            deep: how many of them follow one another; all where None.
-        """
-        for numbers in self.reader.alike([len(row.ids) for row in rows], extra if deep is None else deep):
-            for batch in batches([rows[number] for number in numbers], self.reader.start.length + extra, bounds):
-                yield [numbers[place] for place in batch]
-
     @contextmanager
     def own_weights(self) -> Iterator[None]:
         """The model's own weights while the block runs, for a trainer that works on the module itself."""
@@ -287,3 +292,34 @@ class LocalModel(LanguageModel):
             yield
         finally:
             let_go(self.module)
+
+
+def _telling(asked: Sequence[object]) -> Told | None:
+    """Tells whoever hears answers of each row, by what it is."""
+    hears = hearer()
+    return None if hears is None else lambda row, text, tokens: hears.wrote(asked[row], text, tokens)
+
+
+def _batches(
+    model: LocalModel, rows: Sequence[Encoded], extra: int, bounds: Bounds, deep: int | None = None
+) -> Iterator[list[int]]:
+    """Numbers of the rows in batches, each of rows that may be read together.
+
+    Args:
+        extra: tokens that may follow each.
+        deep: how many of them follow one another; all where None.
+    """
+    for numbers in model.reader.alike([len(row.ids) for row in rows], extra if deep is None else deep):
+        for batch in batches([rows[number] for number in numbers], model.reader.start.length + extra, bounds):
+            yield [numbers[place] for place in batch]
+
+
+def _too_large(model: LocalModel, rows: Sequence[Encoded], more: int) -> Callable[[Exception, int], Exception]:
+    """What is said of a row that does not fit alone; so many tokens may follow each."""
+
+    def alone(error: Exception, row: int) -> Exception:
+        tokens = len(rows[row].ids) + more
+        what = f"a prompt of {tokens:,} tokens, answer included,"
+        return not_enough(error, what, model.device, tokens * passing_bytes(model.module))
+
+    return alone

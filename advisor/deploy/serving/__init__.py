@@ -1,0 +1,1 @@
+"""A row of a run folder behind a port: its own queue and batches, in the shapes that OpenAI's clients speak."""
