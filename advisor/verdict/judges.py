@@ -27,7 +27,6 @@ from advisor.verdict.agreement import Agreement, agreement, length_bias, mean_ov
 from advisor.verdict.cells import Interval
 from advisor.verdict.correction import FEWEST as FEWEST_GRADES
 from advisor.verdict.correction import ppi, rogan_gladen
-from advisor.verdict.decision import Row
 from advisor.verdict.judge_cells import GRADES, JudgedRow, JudgeReport
 from advisor.verdict.prices import Prices
 from advisor.verdict.resampling import mean_interval
@@ -51,17 +50,17 @@ def judge_reports(comparison: Comparison, prices: Prices, today: date | None = N
     return tuple(found)
 
 
-def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: Row | None) -> Iterator[str]:
-    """Why a verdict by a judge stays provisional, in sentences; nothing where the metric is no judge."""
+def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: str) -> Iterator[str]:
+    """Why a verdict by a judge for this row stays provisional, in sentences; nothing where the metric is no judge."""
     own = next((one for one in reports if one.metric == metric), None)
-    if own is None or chosen is None:
+    if own is None:
         return
     if own.distrusted:
         yield f"The metric is a judge, and {own.distrusted} So it decides nothing."
         return
     for row in own.rows:
         raw, told = row.difference, row.corrected_difference
-        if raw is None or told is None or chosen.spec not in (row.spec, row.versus):
+        if raw is None or told is None or chosen not in (row.spec, row.versus):
             continue
         if raw.excludes_zero and not told.estimate.excludes_zero:
             yield (

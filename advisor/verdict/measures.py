@@ -121,7 +121,8 @@ def _of_means(values: Floats, facts: MetricFacts) -> Interval:
     logarithms where the mean is geometric."""
     if facts.geometric:
         found = _of_means(np.log(values), replace(facts, geometric=False, least=-math.inf, most=math.inf))
-        return rounded(*(math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high)))
+        value, low, high = (math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high))
+        return rounded(value, max(facts.least, low), min(facts.most, high))
     means: Floats = np.nanmean(values, axis=0)
     spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
     part = VariancePart(spread, max(1, means.size - 1))
