@@ -200,7 +200,8 @@ def _method(decision: Decision) -> Iterator[str]:
         "corrected for all pairs (single-step maximum), and both allow for the seed of a training; p below "
         f"{LEVEL:g} counts as shown, and a difference in {decision.comparison.task.metric} within "
         f"{figures.decimals(decision.margin)} as too small to matter. The choice itself is tested against each "
-        "rival alone."
+        "rival alone: the best has to pass every one of these tests, so that it needs no correction "
+        "(docs/statistics.md)."
     )
     yield (
         "Latency is measured end to end on requests sent one at a time, after warm-up"

@@ -142,8 +142,9 @@ def _of_what_is_answered(rows: Sequence[Row]) -> Column:
         short=short,
         rank=2,
         left=True,
-        note="An answer to a question that has none counts as wrong; of a row without confidences any part of its "
-        "answers is as good as all.",
+        note=f"Quality at {share} answered: of a row's answers to {share} of the questions, those of which it is "
+        "surest; where it has no confidences, of any of its answers. An answer to a question that has none is wrong. "
+        "A row that abstains from more has none: how many it answers stands there.",
         values=[one.quality if one else None for one in found],
     )
 

@@ -145,7 +145,7 @@ def _recommended(outcome: Outcome, wording: Wording, more: Sequence[str], cautio
     """The recommendation in words, but for when it flips.
 
     Args:
-        more: reasons besides those of the choice alone, and what keeps it provisional.
+        more: reasons besides those of the choice alone and what keeps it provisional.
     """
     choice = outcome.choice
     return Recommendation(

@@ -89,6 +89,23 @@ def test_a_judge_that_looks_is_beyond_chance_and_one_that_does_not_is_not() -> N
         assert unsure is not None and not unsure.beyond_chance
 
 
+def test_no_better_than_chance_and_worse_than_it_are_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    grades, groups = rng.integers(0, 2, 60) * 1.0, [str(i) for i in range(60)]
+
+    def told(judge: NDArray[np.float64]) -> str:
+        found = agreement(judge, grades, groups, 2)
+        return JudgeReport("judge", None, None, GRADES, found, None, None, (), 0, 60, 60).distrusted
+
+    against = np.where(rng.random(60) < 0.85, 1 - grades, grades)
+    assert told(against).startswith("judge judges worse than chance: its grades correlate with people's grades by -0.")
+    assert told(rng.random(60)).startswith("judge is not shown to judge better than chance: ")
+    assert told(1 - against) == ""
+    one_out = np.where(np.arange(60) == int(np.flatnonzero(grades)[0]), 1.0, 0.01 * rng.random(60))
+    shown = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", told(one_out))
+    assert shown and float(shown[1]) <= 0 <= float(shown[2]), "the figure that is told is the one that is not shown"
+
+
 def test_chance_is_excluded_wrongly_in_few_cases() -> None:
     """Of judges that guess, 40 grades each, few may be said to agree: one-sided 2.5 %, at most 6 of 60."""
     rng = np.random.default_rng(11)
