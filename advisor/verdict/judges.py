@@ -77,12 +77,11 @@ def _graded(
     given = by_answer(comparison.grades)
     table = [_Judged.of(comparison, metric.spec, run, given) for run in runs]
     people = sum(int((~np.isnan(one.grades)).sum()) for one in table)
-    by_people = _agreed(table, "grades", metric) if people else None
+    by_people = _agreed(table, [one.grades for one in table], metric) if people else None
     against = GRADES if by_people else _reference(comparison)
-    if by_people is None:
-        for one in table:
-            one.reference = example_scores(against, one.run, comparison.answers)
-    agreed = by_people or _agreed(table, "reference", metric)
+    agreed = by_people or _agreed(
+        table, [example_scores(against, one.run, comparison.answers) for one in table], metric
+    )
     asked = _asked(metric, runs)
     return JudgeReport(
         metric=metric.spec,
@@ -99,13 +98,12 @@ def _graded(
     )
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Judged:
     """One run as a judge has it, in the order of the test examples; NaN where there is none.
 
     Attributes:
         grades: people's.
-        reference: by a metric, where that is what the judge is held against.
     """
 
     run: Run
@@ -114,7 +112,6 @@ class _Judged:
     grades: Floats
     lengths: Floats
     failures: int
-    reference: Floats
 
     @classmethod
     def of(cls, comparison: Comparison, spec: str, run: Run, given: Mapping[tuple[str, str], float]) -> _Judged:
@@ -130,7 +127,6 @@ class _Judged:
             _array(people),
             _array([count_words(answers[i].answer) if i in answers else None for i in ids]),
             sum(i in values and values[i] is None for i in ids),
-            _array([None] * len(ids)),
         )
 
 
@@ -147,11 +143,17 @@ def _reference(comparison: Comparison) -> str:
     return DEFAULT_METRIC[kind]
 
 
-def _agreed(judged: Sequence[_Judged], other: str, metric: JudgeMetric) -> tuple[Agreement, Interval | None] | None:
-    """Agreement over the answers of all rows, each answer to a question once, and what length does to it."""
+def _agreed(
+    judged: Sequence[_Judged], others: Sequence[Floats], metric: JudgeMetric
+) -> tuple[Agreement, Interval | None] | None:
+    """Agreement over the answers of all rows, each answer to a question once, and what length does to it.
+
+    Args:
+        others: for each run, by what the judge is held against.
+    """
     seen: dict[tuple[str, tuple[float, ...]], None] = {}
-    for one in judged:
-        both = np.column_stack([one.judged, getattr(one, other), one.lengths])
+    for one, other in zip(judged, others, strict=True):
+        both = np.column_stack([one.judged, other, one.lengths])
         for place in np.flatnonzero(~np.isnan(both).any(axis=1)):
             seen[one.ids[place], tuple(map(float, both[place]))] = None
     if not seen:

@@ -95,6 +95,11 @@ def rounded(value: float, low: float, high: float) -> Interval:
     return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
 
 
+def turned(difference: Interval) -> Interval:
+    """The same of second minus first."""
+    return rounded(-difference.value, -difference.high, -difference.low)
+
+
 def bounded(difference: Interval) -> Interval:
     """The part of an interval in which the difference of two means of scores from 0 to 1 can lie."""
     return Interval(difference.value, max(-1.0, difference.low), min(1.0, difference.high))

@@ -14,7 +14,7 @@ import numpy as np
 from advisor.tasks.power import LEVEL, POWER
 from advisor.verdict.cells import Interval
 from advisor.verdict.optimism import Repeated, repeated
-from advisor.verdict.paired import Pivot, pivot, rounded
+from advisor.verdict.paired import Pivot, pivot, turned
 from advisor.verdict.permutation import p_values
 from advisor.verdict.resampling import Bootstrap
 from advisor.verdict.rule import Bools, Places
@@ -61,7 +61,7 @@ class Contrast:
     def reversed(self) -> Contrast:
         """The contrast as second minus first."""
         return replace(
-            self, first=self.second, second=self.first, difference=_turned(self.difference), alone=_turned(self.alone)
+            self, first=self.second, second=self.first, difference=turned(self.difference), alone=turned(self.alone)
         )
 
     def no_worse_by(self, margin: float) -> bool:
@@ -173,10 +173,6 @@ def contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contra
         detectable=studentised.half(family.level) + NormalDist().inv_cdf(POWER) * studentised.error,
         of_seeds=any(part.variance for part in studentised.parts[1:]),
     )
-
-
-def _turned(interval: Interval) -> Interval:
-    return rounded(-interval.value, -interval.high, -interval.low)
 
 
 def letters(ranked: Sequence[str], differ: Callable[[str, str], bool]) -> dict[str, str]:
