@@ -47,7 +47,7 @@ def with_race(decision: Decision) -> Decision:
         need = "a larger --budget goes on from here"
         caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
         caveats = (caveat, *choice.caveats)
-        choice = replace(provisional(choice, decision.limits), unmeasured=tuple(lost), caveats=caveats)
+        choice = replace(provisional(choice), unmeasured=tuple(lost), caveats=caveats)
     return replace(decision, race=found, recommendation=choice)
 
 

@@ -64,16 +64,19 @@ def _table(decision: Decision, found: Sequence[_Sure]) -> Table:
     metric = words.metric_of_answers(decision.comparison.task.metric)
     surest = (
         f"The quality of the surest {share} is the {metric} of the answers to {share} of the questions, those with the "
-        "highest confidence. Risk is 1 - quality; its mean is over all shares of the questions that may be answered, "
-        "the surest first (the area under the risk-coverage curve): less is better."
+        "highest confidence."
     )
-    columns[-2] = replace(columns[-2], note=surest)
+    columns[-2], columns[-1] = replace(columns[-2], note=surest), replace(columns[-1], note=_RISK)
     return Table(tuple(TableRow(Code(one.row.spec), keys.get(one.row.spec, "")) for one in found), tuple(columns))
 
 
 _NOTE = (
     "The calibration error is the mean distance of confidence and share right, in bins of as many answers each, "
     "corrected for what chance alone makes of it; its interval begins at 0 where no error is shown."
+)
+_RISK = (
+    "Risk is 1 - quality; its mean is over all shares of the questions that may be answered, the surest first (the "
+    "area under the risk-coverage curve): less is better."
 )
 
 

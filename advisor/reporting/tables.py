@@ -142,9 +142,9 @@ def _of_what_is_answered(rows: Sequence[Row]) -> Column:
         short=short,
         rank=2,
         left=True,
-        note=f"Quality at {share} answered: of a row's answers to {share} of the questions, those of which it is "
-        "surest; where it has no confidences, of any of its answers. An answer to a question that has none is wrong. "
-        "A row that abstains from more has none: how many it answers stands there.",
+        note=f"Quality at {share} answered is that of a row's answers to {share} of the questions, the ones it is "
+        "surest of; without confidences, of any of its answers. To answer a question that has no answer is wrong. Of a "
+        "row that answers fewer, how many it answers stands there.",
         values=[one.quality if one else None for one in found],
     )
 

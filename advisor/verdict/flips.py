@@ -8,6 +8,7 @@ which on another approach is chosen; that a choice becomes certain or uncertain 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ NEVER = 36_500.0
 """Days between changes of the documents that are as good as none."""
 UTILISATIONS = (LEAST_UTILISATION, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 _HALVINGS = 20
+_CHOSEN, _NAMED = "is chosen", "is named provisionally"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _looser_limits(outcomes: Outcomes, limits: Limits, margin: float, here: Outc
         there = outcomes.at(looser, margin)
         if asked and there.approach != here.approach and (asked, there.approach) not in told:
             told.add((asked, there.approach))
-            yield f"The limits allow {asked}: {then(there.approach, there.decided)}."
+            yield f"The limits allow {asked}: {_then(there)}."
 
 
 def _allowing(row: Row, limits: Limits) -> tuple[Limits, str]:
@@ -144,21 +146,25 @@ def _allowing(row: Row, limits: Limits) -> tuple[Limits, str]:
 
 def said(flip: Flip, limits: Limits) -> str:
     """A flip in a sentence that begins with its condition."""
-    return f"{_condition(flip, costs.horizon(limits))}: {then(flip.approach, flip.decided)}."
+    return f"{_condition(flip, costs.horizon(limits))}: {_then(flip)}."
 
 
-def then(approach: str | None, decided: bool) -> str:
-    """What is chosen then."""
-    if approach is None:
+def _then(there: Outcome | Flip) -> str:
+    """What is chosen then, at the end of a sentence."""
+    if there.approach is None:
         return "then nothing can be chosen"
-    return f"then {approach} is chosen" if decided else f"then {approach} is named provisionally"
+    return f"then {there.approach} {_CHOSEN if there.decided else _NAMED}"
 
 
-def provisional(choice: Recommendation, limits: Limits) -> Recommendation:
+def provisional(choice: Recommendation) -> Recommendation:
     """The same where nothing is decided, whatever the settings."""
-    unsure = tuple(replace(flip, decided=False) for flip in choice.flips)
-    others = choice.flips_when[len(unsure) :]
-    return replace(choice, decided=False, flips=unsure, flips_when=(*(said(one, limits) for one in unsure), *others))
+    return replace(
+        choice,
+        decided=False,
+        rests_on="",
+        flips=tuple(replace(flip, decided=False) for flip in choice.flips),
+        flips_when=tuple(re.sub(f"{_CHOSEN}\\.$", f"{_NAMED}.", sentence) for sentence in choice.flips_when),
+    )
 
 
 def _condition(flip: Flip, horizon: float) -> str:

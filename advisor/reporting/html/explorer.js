@@ -97,8 +97,8 @@
     choice ? [code(choice.row), decided ? "" : " (provisionally)"] : ["nothing that keeps the limits"];
   const condition = (knob, { up, value }) => ({
     queries: `${up ? "More" : "Fewer"} than ${digits(value)} queries a day`,
-    horizon: `A horizon ${up ? "above" : "below"} ${days(value)}`,
-    every: `Documents change ${up ? "less" : "more"} often than every ${days(value)}`,
+    horizon: `A horizon ${up ? "above" : "below"} ${digits(value)} days`,
+    every: `Documents change ${up ? "less" : "more"} often than every ${digits(value)} days`,
     margin: `A margin of ${data.margins[value]} or ${up ? "more" : "less"}`,
   })[knob.name];
 
@@ -219,8 +219,8 @@
   function showBreakEven({ queries, every, utilisation }, chosen) {
     const list = make("ul"), own = ({ below, above }) => below === chosen || above === chosen;
     const said = [
-      ...queries.map((one) => ({ ...one, words: ["Up to about ", digits(one.x * at.horizon), " queries in all, ", code(one.below), " is cheaper; beyond, ", code(one.above), "."] })),
-      ...every.map((one) => ({ ...one, words: ["If the documents change more often than about every ", days(one.x), ", ", code(one.below), " is cheaper; if less often, ", code(one.above), "."] })),
+      ...queries.map((one) => ({ ...one, words: ["Up to about ", digits(one.x * at.horizon, 2), " queries in all, ", code(one.below), " is cheaper; beyond, ", code(one.above), "."] })),
+      ...every.map((one) => ({ ...one, words: ["If the documents change more often than about every ", digits(one.x, 2), " days, ", code(one.below), " is cheaper; if less often, ", code(one.above), "."] })),
       ...utilisation.map((one) => ({ ...one, words: ["On hardware that is busy less than about ", digits(100 * one.x), " % of the time, ", code(one.above), " is dearer than the tokens of ", code(one.below), "; busier, it is cheaper."] })),
     ];
     for (const { words } of [...said.filter(own), ...said.filter((one) => !own(one))]) {
