@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,13 @@ def differences(then: Any, now: Any, place: str = "") -> Iterator[str]:
             yield f"{place}: {len(then)} then, {len(now)} now"
         for number, (one, other) in enumerate(zip(then, now, strict=False)):
             yield from differences(one, other, f"{place}[{number}]")
+    elif (
+        place.endswith((".low", ".high"))
+        and isinstance(then, float)
+        and abs(then) > 1
+        and now == math.copysign(1, then)
+    ):
+        pass  # differences that there cannot be are no longer told
     elif then != now and not (isinstance(then, float) and now == pytest.approx(then, rel=1e-9)):
         yield f"{place}: {then!r} then, {now!r} now"
 

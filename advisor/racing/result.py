@@ -12,6 +12,7 @@ from advisor.measuring.records import Comparison
 from advisor.racing.track import JOURNAL, RACE
 from advisor.verdict import words
 from advisor.verdict.decision import Decision
+from advisor.verdict.flips import provisional
 from advisor.verdict.race import Entrant, Race
 
 
@@ -46,7 +47,7 @@ def with_race(decision: Decision) -> Decision:
         need = "a larger --budget goes on from here"
         caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
         caveats = (caveat, *choice.caveats)
-        choice = replace(choice, decided=False, unmeasured=tuple(lost), caveats=caveats)
+        choice = replace(provisional(choice), unmeasured=tuple(lost), caveats=caveats)
     return replace(decision, race=found, recommendation=choice)
 
 

@@ -48,7 +48,7 @@ def _table(decision: Decision, found: Sequence[_Sure]) -> Table:
         (("Brier", "score"), lambda one: one.calibration.brier, 3),
         (("log", "loss"), lambda one: one.calibration.log_loss, 4),
         (("quality of", f"surest {share}"), lambda one: one.coverage.quality, 1),
-        (("area of", "risk"), lambda one: one.coverage.area, 4),
+        (("mean", "risk"), lambda one: one.coverage.area, 4),
     ]
     columns = []
     for title, measure, rank in measures:
@@ -63,15 +63,20 @@ def _table(decision: Decision, found: Sequence[_Sure]) -> Table:
     columns[0] = replace(columns[0], note=_NOTE)
     metric = words.metric_of_answers(decision.comparison.task.metric)
     surest = (
-        f"The surest {share} are the answers with the highest confidence, measured by {metric}; risk is 1 - quality."
+        f"The quality of the surest {share} is the {metric} of the answers to {share} of the questions, those with the "
+        "highest confidence."
     )
-    columns[-2] = replace(columns[-2], note=surest)
+    columns[-2], columns[-1] = replace(columns[-2], note=surest), replace(columns[-1], note=_RISK)
     return Table(tuple(TableRow(Code(one.row.spec), keys.get(one.row.spec, "")) for one in found), tuple(columns))
 
 
 _NOTE = (
     "The calibration error is the mean distance of confidence and share right, in bins of as many answers each, "
     "corrected for what chance alone makes of it; its interval begins at 0 where no error is shown."
+)
+_RISK = (
+    "Risk is 1 - quality; its mean is over all shares of the questions that may be answered, the surest first (the "
+    "area under the risk-coverage curve): less is better."
 )
 
 

@@ -138,11 +138,13 @@ def _costs(decision: Decision) -> Iterator[Block]:
     if any(row.quality for row in decision.rows):
         yield Only("page", (Heading("Costs"), tables.costs(decision)))
     yield Only("screen", section(f"Quality ({decision.comparison.task.metric}) against cost", figure))
+    points = Bullets([statements.break_even(point) for point in decision.break_even], dashed=False)
     if decision.break_even:
-        yield Only("screen", (Heading("Break-even"),))
-        yield Bullets([statements.break_even(point) for point in decision.break_even], dashed=False)
-    if explorer := cost_explorer(decision):
+        yield Only("screen", (Heading("Break-even"), points))
+    if explorer := cost_explorer(decision):  # which lists them too
         yield Only("page", (explorer,))
+    elif decision.break_even:
+        yield Only("page", (points,))
 
 
 def _conclusion(decision: Decision) -> Conclusion:
@@ -198,7 +200,8 @@ def _method(decision: Decision) -> Iterator[str]:
         "corrected for all pairs (single-step maximum), and both allow for the seed of a training; p below "
         f"{LEVEL:g} counts as shown, and a difference in {decision.comparison.task.metric} within "
         f"{figures.decimals(decision.margin)} as too small to matter. The choice itself is tested against each "
-        "rival alone."
+        "rival alone: the best has to pass every one of these tests, so that it needs no correction "
+        "(docs/statistics.md)."
     )
     yield (
         "Latency is measured end to end on requests sent one at a time, after warm-up"

@@ -26,7 +26,8 @@ def cost_explorer(decision: Decision) -> CostExplorer | None:
     found = exploration(decision)
     if found is None:
         return None
-    return CostExplorer(found, statements.numbers(decision), _present(decision, found))
+    points = tuple(statements.break_even(point) for point in decision.break_even)
+    return CostExplorer(found, statements.numbers(decision), _present(decision, found), points)
 
 
 def _present(decision: Decision, found: Exploration) -> Lines:

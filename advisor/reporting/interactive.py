@@ -17,11 +17,13 @@ class CostExplorer:
     Attributes:
         keys: of the rows in tables, by spec.
         present: costs over time as they are under the limits of the report, where nothing can be varied.
+        points: the break-even points, likewise, in sentences.
     """
 
     found: Exploration
     keys: Mapping[str, str]
     present: Lines
+    points: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

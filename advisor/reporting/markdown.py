@@ -26,6 +26,7 @@ from advisor.reporting.blocks import (
     TableRow,
     Words,
 )
+from advisor.reporting.interactive import CostExplorer
 from advisor.reporting.pictures import Figure, Forest, Lines, Scatter
 from advisor.reporting.plot import plot
 
@@ -109,6 +110,8 @@ def _parts(block: Block) -> Iterator[str]:
             yield _plotted(block)
         case Lines(plain=Figure() as plain):
             yield _plotted(plain)
+        case CostExplorer() if block.points:
+            yield _list(map(text, block.points))
 
 
 def _plotted(figure: Figure) -> str:

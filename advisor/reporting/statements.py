@@ -112,7 +112,7 @@ def verdict(recommendation: Recommendation) -> str:
     if r.approach is None:
         return "No approach can be recommended: none is eligible."
     if r.decided:
-        return f"Use {r.approach}."
+        return f"Use {r.approach}: {r.rests_on}." if r.rests_on else f"Use {r.approach}."
     text = f"Not decided. Provisionally {r.approach}"
     if r.alternatives:
         text += f", which cannot be told apart from {words.listed(r.alternatives)}"

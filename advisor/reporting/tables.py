@@ -142,8 +142,9 @@ def _of_what_is_answered(rows: Sequence[Row]) -> Column:
         short=short,
         rank=2,
         left=True,
-        note="An answer to a question that has none counts as wrong; of a row without confidences any part of its "
-        "answers is as good as all.",
+        note=f"Quality at {share} answered is that of a row's answers to {share} of the questions, the ones it is "
+        "surest of; without confidences, of any of its answers. To answer a question that has no answer is wrong. Of a "
+        "row that answers fewer, how many it answers stands there.",
         values=[one.quality if one else None for one in found],
     )
 

@@ -260,6 +260,7 @@ BUILT_IN: dict[str, MetricFacts] = {
             kinds=("qa", "generation", "extraction", "classification"),
             source="Jelinek et al. 1977",
             better="lower",
+            least=1.0,
             most=math.inf,
             sort="asked",
             geometric=True,

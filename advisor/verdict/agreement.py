@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,6 @@ from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.sample import Floats
 
-Level = Literal["nominal", "interval"]
-Weighting = Literal["none", "linear", "quadratic"]
 RESAMPLES = 1_999
 FEWEST = 4
 """Examples below which no interval is given: resampling three says nothing."""
@@ -69,8 +66,8 @@ def agreement(judge: Floats, other: Floats, groups: Sequence[str], grades: int) 
     draws = Draws(groups)
     steps = np.rint(judge * (grades - 1)).astype(np.intp), np.rint(other * (grades - 1)).astype(np.intp)
     return Agreement(
-        kappa=_interval(kappas(*steps, grades, "quadratic", draws)),
-        alpha=_interval(alphas(np.stack([judge, other]), "interval", draws)),
+        kappa=_interval(kappas(*steps, grades, draws)),
+        alpha=_interval(alphas(np.stack([judge, other]), draws)),
         pearson=_interval(pearsons(judge, other, draws)),
         spearman=_interval(spearmans(judge, other, draws)),
         bias=_interval(draws.means(judge - other)),
@@ -123,10 +120,8 @@ class Draws:
         return found
 
 
-def kappas(
-    first: NDArray[np.intp], second: NDArray[np.intp], grades: int, weighting: Weighting, draws: Draws
-) -> Floats:
-    """Cohen's kappa (Cohen 1960; weighted: Cohen 1968) in each resample; shape (1 + RESAMPLES,).
+def kappas(first: NDArray[np.intp], second: NDArray[np.intp], grades: int, draws: Draws) -> Floats:
+    """Cohen's kappa with quadratic weights (Cohen 1968) in each resample; shape (1 + RESAMPLES,).
 
     0 where both give every item one and the same grade: that says nothing.
 
@@ -135,15 +130,14 @@ def kappas(
     """
     table = draws.sums(np.eye(grades * grades)[first * grades + second]).reshape(-1, grades, grades)
     table = table / table.sum(axis=(1, 2), keepdims=True)
-    steps = np.abs(np.subtract.outer(np.arange(grades), np.arange(grades))).astype(np.float64)
-    cost = {"none": (steps > 0).astype(np.float64), "linear": steps, "quadratic": steps**2}[weighting]
+    cost = np.subtract.outer(np.arange(grades), np.arange(grades)).astype(np.float64) ** 2
     chance = np.einsum("wi,wj->wij", table.sum(axis=2), table.sum(axis=1))
     return _one_less((table * cost).sum(axis=(1, 2)), (chance * cost).sum(axis=(1, 2)))
 
 
-def alphas(values: Floats, level: Level, draws: Draws) -> Floats:
-    """Krippendorff's alpha (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability") in each resample of the
-    units; shape (1 + RESAMPLES,).
+def alphas(values: Floats, draws: Draws) -> Floats:
+    """Krippendorff's alpha of intervals (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability") in each
+    resample of the units; shape (1 + RESAMPLES,).
 
     Args:
         values: shape (coders, units), NaN where a coder gave none; units with fewer than two values say nothing.
@@ -152,18 +146,11 @@ def alphas(values: Floats, level: Level, draws: Draws) -> Floats:
     known &= known.sum(axis=0) >= 2
     number = known.sum(axis=0).astype(np.float64)
     pairs = np.maximum(number - 1, 1)
-    if level == "nominal":
-        parts = np.stack([((values == name) & known).sum(axis=0) for name in np.unique(values[known])], axis=1) * 1.0
-        within = number**2 - (parts**2).sum(axis=1)
-        disagreement, totals, *of = draws.sums(np.column_stack([within / pairs, number, parts])).T
-        between = totals**2 - sum(part**2 for part in of)
-    else:
-        filled = np.where(known, values, 0.0)
-        total, squares = filled.sum(axis=0), (filled**2).sum(axis=0)
-        within = 2 * (number * squares - total**2)
-        columns = np.column_stack([within / pairs, number, total, squares])
-        disagreement, totals, sums, squared = draws.sums(columns).T
-        between = 2 * (totals * squared - sums**2)
+    filled = np.where(known, values, 0.0)
+    total, squares = filled.sum(axis=0), (filled**2).sum(axis=0)
+    within = 2 * (number * squares - total**2)
+    disagreement, totals, sums, squared = draws.sums(np.column_stack([within / pairs, number, total, squares])).T
+    between = 2 * (totals * squared - sums**2)
     totals = np.maximum(totals, 2.0)  # a resample without any unit of two has no disagreement either
     return _one_less(disagreement / totals, between / (totals * (totals - 1)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 from advisor.tasks import Limits
@@ -19,7 +19,7 @@ LEAST_UTILISATION = 0.001  # nobody keeps hardware for what keeps it busy less t
 SHORTEST_DAYS = 1 / 24  # nobody changes documents more often than hourly
 
 
-def break_even(rows: Sequence[Row], spent: dict[str, Expenses], limits: Limits) -> tuple[BreakEven, ...]:
+def break_even(rows: Sequence[Row], spent: Mapping[str, Expenses], limits: Limits) -> tuple[BreakEven, ...]:
     """The break-even points of eligible approaches: in queries, in days between document changes, in utilisation.
 
     Approaches that another one beats or equals in quality and in every kind of cost are left out, and so is what is
@@ -37,7 +37,7 @@ def break_even(rows: Sequence[Row], spent: dict[str, Expenses], limits: Limits) 
     return tuple(sorted(points, key=lambda p: ((QUERIES, DAYS, UTILISATION).index(p.variable), p.at)))
 
 
-def _worth_it(rows: Sequence[Row], spent: dict[str, Expenses]) -> list[Row]:
+def _worth_it(rows: Sequence[Row], spent: Mapping[str, Expenses]) -> list[Row]:
     def merits(row: Row) -> tuple[float, float, float, float]:
         e, quality = spent[row.spec], row.quality.value if row.quality else 0.0
         return quality, -e.fit, -e.per_query, -e.upkeep
@@ -51,7 +51,7 @@ def _worth_it(rows: Sequence[Row], spent: dict[str, Expenses]) -> list[Row]:
     return [row for row in rows if not beaten(row)]
 
 
-def _in_queries(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
+def _in_queries(a: str, b: str, spent: Mapping[str, Expenses], limits: Limits) -> BreakEven | None:
     one, two = spent[a], spent[b]
     saved, extra = two.per_query - one.per_query, one.fixed(limits) - two.fixed(limits)
     off = math.hypot(one.off_by(one.per_query), two.off_by(two.per_query))
@@ -66,7 +66,7 @@ def _in_queries(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> B
     return BreakEven(QUERIES, extra / saved, few, many, *_ends(extra, extra_off, saved, off, _measured_twice(one, two)))
 
 
-def _in_days(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
+def _in_days(a: str, b: str, spent: Mapping[str, Expenses], limits: Limits) -> BreakEven | None:
     number, one, two = queries(limits), spent[a], spent[b]
     if number is None:
         return None
@@ -83,7 +83,7 @@ def _in_days(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> Brea
     )
 
 
-def _in_utilisation(hours: str, tokens: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
+def _in_utilisation(hours: str, tokens: str, spent: Mapping[str, Expenses], limits: Limits) -> BreakEven | None:
     """The share of use of one's own hardware from which on it is cheaper than tokens, over the horizon.
 
     Where the traffic is not known, of so much of it that what is paid once is nothing beside it.

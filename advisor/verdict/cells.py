@@ -1,8 +1,9 @@
-"""What stands in the cells of a row: figures with their intervals."""
+"""What stands in the cells of a row, figures with their intervals, and what would settle or change the choice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from advisor.tasks.metric_facts import Better
 
@@ -176,3 +177,25 @@ class Settling:
     seeds: int | None = None
     seeds_first: bool = False
     more_seeds: int | None = None
+
+
+Setting = Literal["queries a day", "horizon", "days between document changes", "margin", "utilisation", "p95 limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A setting beyond which another approach is chosen, all else being as it is.
+
+    Attributes:
+        setting: what changes; days, milliseconds, a share, or units of the metric.
+        at: from where on; of the margin the first that is tried.
+        rises: whether it flips above, else below.
+        approach: chosen there; None where nothing may be chosen.
+        decided: whether it is shown to be the right choice there, else it is named provisionally.
+    """
+
+    setting: Setting
+    at: float
+    rises: bool
+    approach: str | None
+    decided: bool

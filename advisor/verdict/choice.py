@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
@@ -17,11 +16,10 @@ from advisor.tasks import Limits
 from advisor.verdict import rule, words
 from advisor.verdict.assurance import Assurance
 from advisor.verdict.cells import Interval, Settling
-from advisor.verdict.costs import Measure, cheaper, known_cost, measure_for
+from advisor.verdict.costs import Measure, is_cheaper, known_cost, measure_for
 from advisor.verdict.decision import Row
 from advisor.verdict.optimism import optimism
 from advisor.verdict.rule import Bars, Costs
-from advisor.verdict.sample import Floats
 from advisor.verdict.statistics import Contrasts
 
 
@@ -106,17 +104,13 @@ def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
     if not eligible:
         return Choice(None)
     measure = measure_for(eligible)
-    known = _costs(eligible, measure)
-    shape = (1, len(eligible), len(eligible))
+    known, specs = costs_of(eligible, measure), [row.spec for row in eligible]
     quality = np.array([[row.quality.value if row.quality else 0.0 for row in eligible]])
-    better, no_worse = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for (i, row), (j, other) in permutations(enumerate(eligible), 2):
-        contrast = contrasts.between(row.spec, other.spec)
-        better[0, i, j], no_worse[0, i, j] = contrast.beats, contrast.no_worse_by(margin)
-    chosen = rule.apply(quality, better, no_worse, known)
+    better, no_worse = contrasts.better(specs), contrasts.no_worse(specs, margin)
+    chosen = rule.apply(quality, better[None], no_worse[None], known)
     place = int(chosen.approach[0])
-    beaten = better[0, place]
-    cheap = (known.cheaper & no_worse[0])[place] & ~beaten
+    beaten = better[place]
+    cheap = (known.cheaper & no_worse)[place] & ~beaten
     others = [(i, row.spec) for i, row in enumerate(eligible) if i != place]
     return Choice(
         chosen=eligible[place],
@@ -134,27 +128,18 @@ def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, marg
         return None
     eligible = [row for row in rows if row.eligible]
     samples = [contrasts.samples[row.spec] for row in eligible]
-    return Assurance(samples, _costs(eligible, choice.measure), margin).settling()
+    return Assurance(samples, costs_of(eligible, choice.measure), margin).settling()
 
 
 def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> float:
     """The optimism (winner's curse) of whichever row is chosen from `field` (`advisor.verdict.optimism`)."""
-    half = half_widths(field, contrasts)
-    samples = [contrasts.samples[row.spec] for row in field]
-    return optimism(samples, Bars(half, half - margin), _costs(field, measure_for(field)))
+    specs = [row.spec for row in field]
+    found, half = contrasts.resampled(specs), contrasts.half_widths(specs)
+    return optimism(found, Bars(half, half - margin), costs_of(field, measure_for(field))) if found else 0.0
 
 
-def half_widths(rows: Sequence[Row], contrasts: Contrasts) -> Floats:
-    """Half the widths of the intervals of all pairs, each alone; shape (rows, rows)."""
-    half = np.zeros((len(rows), len(rows)))
-    for (i, one), (j, other) in permutations(enumerate(rows), 2):
-        alone = contrasts.between(one.spec, other.spec).alone
-        half[i, j] = (alone.high - alone.low) / 2
-    return half
-
-
-def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:
+def costs_of(rows: Sequence[Row], measure: Measure | None) -> Costs:
     """Which rows are cheaper than which, and the order of all by cost."""
-    amounts = [found.value if measure and (found := measure.of(row)) else 0.0 for row in rows]
-    table = [[cheaper(row, other, measure) for other in rows] for row in rows]
-    return Costs(np.array(table, dtype=bool), np.argsort(amounts, kind="stable"))
+    found = [measure.of(row) if measure else None for row in rows]
+    table = [[measure is not None and is_cheaper(one, other, measure) for other in found] for one in found]
+    return Costs(np.array(table, dtype=bool), np.argsort([one.value if one else 0.0 for one in found], kind="stable"))

@@ -87,12 +87,18 @@ def measure_for(rows: Sequence[Row]) -> Measure | None:
 def cheaper(row: Row, other: Row, measure: Measure | None) -> bool:
     """Whether `row` costs less than `other` by more than the measurement error; False where unknown.
 
-    The difference has to exceed `TOLERANCE`, the measure's least, and the upper end of its interval, made from the
-    intervals of the two (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693). So two may be neither cheaper.
     The relation is transitive.
     """
-    mine, theirs = (measure.of(row), measure.of(other)) if measure else (None, None)
-    if measure is None or mine is None or theirs is None:
+    return measure is not None and is_cheaper(measure.of(row), measure.of(other), measure)
+
+
+def is_cheaper(mine: Interval | None, theirs: Interval | None, measure: Measure) -> bool:
+    """Whether one amount of a measure is less than another by more than the measurement error; False where unknown.
+
+    The difference has to exceed `TOLERANCE`, the measure's least, and the upper end of its interval, made from the
+    intervals of the two (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693). So two may be neither cheaper.
+    """
+    if mine is None or theirs is None:
         return False
     off = math.hypot(mine.high - mine.value, theirs.value - theirs.low)
     saved = theirs.value - mine.value

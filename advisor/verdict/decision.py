@@ -12,7 +12,17 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.calibration import Calibration
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Measured, Preferring, Retrieval, Settling
+from advisor.verdict.cells import (
+    Abstention,
+    Citations,
+    Flip,
+    Forgotten,
+    Interval,
+    Measured,
+    Preferring,
+    Retrieval,
+    Settling,
+)
 from advisor.verdict.coverage import Coverage
 from advisor.verdict.errors import ErrorKind
 from advisor.verdict.judge_cells import JudgeReport
@@ -318,6 +328,8 @@ class Recommendation:
             approach.
         settling: what would settle an undecided choice; None where decided.
         reasons, against, caveats, flips_when: full sentences.
+        rests_on: by what the choice is decided, as part of a sentence; empty where it is not.
+        flips: those settings beyond which it is another; the first sentences of `flips_when`.
     """
 
     approach: str | None
@@ -330,6 +342,8 @@ class Recommendation:
     flips_when: tuple[str, ...]
     quality: Interval | None = None
     unmeasured: tuple[str, ...] = ()
+    rests_on: str = ""
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -339,12 +353,12 @@ class Grounds:
     Attributes:
         contrasts: of all complete approaches.
         tariffs: what each row is paid by.
-        doubts: why the choice stays provisional whatever the limits, in sentences.
+        doubts: by row, why it is named no more than provisionally whatever the limits, in sentences.
     """
 
     contrasts: Contrasts
     tariffs: Mapping[str, Tariff]
-    doubts: tuple[str, ...] = ()
+    doubts: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""Doubts about a comparison as a whole that keep its choice provisional whatever was measured."""
+"""Doubts that keep a choice provisional whatever the limits: about the comparison as a whole, and about a row."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from advisor.measuring.records import Comparison
 from advisor.verdict import words
+from advisor.verdict.decision import Row
 from advisor.verdict.rows import unfinished
+from advisor.verdict.statistics import Contrasts
 
 LEAKED = 0.05
 """Share of test examples that the approaches may have seen, from which nothing is called decided."""
@@ -33,3 +37,21 @@ def _leaked(comparison: Comparison) -> tuple[str, ...]:
         "what the approaches may see: what remembers them looks better than it is. "
         f"From {100 * LEAKED:.0f} % on nothing is called decided. Take them out of train and compare again.",
     )
+
+
+def constant_answer(rows: Sequence[Row]) -> Row | None:
+    """The row of the control that always gives the same answer; None where it was not measured."""
+    return next((row for row in rows if row.baseline and row.quality), None)
+
+
+def not_above_constant(row: Row, rows: Sequence[Row], contrasts: Contrasts, kind: str) -> Iterator[str]:
+    """Why a row stays provisional that is not shown to be better than what always gives the same answer.
+
+    It is one more rival that the chosen approach has to beat, and so tested as each of them is, alone.
+    """
+    control = constant_answer(rows)
+    if control is not None and row.quality and not contrasts.between(row.spec, control.spec).beats:
+        yield (
+            f"{row.spec} is named provisionally, since it is not shown to be better than always giving "
+            f"{words.constant_answer(kind)} ({control.spec})."
+        )

@@ -17,11 +17,12 @@ from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import costs, words
 from advisor.verdict.cells import Interval
-from advisor.verdict.choice import figures, half_widths, violations
+from advisor.verdict.choice import figures, violations
 from advisor.verdict.costs import MEDIAN_LATENCY, Expenses
 from advisor.verdict.decision import Decision, Grounds, Row
 from advisor.verdict.limits import open_limits, shown_violations
-from advisor.verdict.optimism import Repeated, repeated
+from advisor.verdict.optimism import Repeated
+from advisor.verdict.rule import Bools
 from advisor.verdict.sample import Floats
 from advisor.verdict.staleness import held_to
 
@@ -62,6 +63,7 @@ class Candidate:
         excluded: whether that stands as well where limits are left aside which it is not shown to break.
         open: whether it is neither shown to keep nor to break the limit of latency.
         alike: whether all its answers are alike.
+        doubts: why it is named no more than provisionally in any case, in sentences.
     """
 
     spec: str
@@ -72,6 +74,7 @@ class Candidate:
     excluded: bool
     open: bool
     alike: bool
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,6 @@ class Exploration:
         margin: that of the decision.
         better: whether the candidate of the row is shown to be better than that of the column.
         no_worse: the same of no worse by the margin, for each of `margins`.
-        doubts: why the choice stays provisional in any case, in sentences.
         selection: None where no least quality hangs on it.
     """
 
@@ -113,7 +115,6 @@ class Exploration:
     margin: float
     better: tuple[tuple[bool, ...], ...]
     no_worse: tuple[tuple[tuple[bool, ...], ...], ...]
-    doubts: tuple[str, ...]
     selection: Selection | None = None
 
 
@@ -123,30 +124,27 @@ def exploration(decision: Decision) -> Exploration | None:
     rows = [row for row in decision.rows if row.status == "ok" and row.quality and not row.control]
     if grounds is None:
         return None
-    margins = _with(MARGINS, decision.margin)
+    margins = with_value(MARGINS, decision.margin)
     found = tuple(_candidate(row, decision, grounds, margins) for row in rows)
     if not any(candidate.terms for candidate in found):
         return None
-    pairs = [[grounds.contrasts.between(a.spec, b.spec) if a is not b else None for b in rows] for a in rows]
+    specs = [row.spec for row in rows]
     return Exploration(
         candidates=found,
         margins=margins,
-        queries=_with(QUERIES, limits.queries_per_day or ASSUMED_QUERIES),
-        horizons=_with(HORIZONS, costs.horizon(limits)),
-        changes=_with(CHANGES, limits.documents_change_every_days),
+        queries=with_value(QUERIES, limits.queries_per_day or ASSUMED_QUERIES),
+        horizons=with_value(HORIZONS, costs.horizon(limits)),
+        changes=with_value(CHANGES, limits.documents_change_every_days),
         now=limits,
         margin=decision.margin,
-        better=tuple(tuple(pair is not None and pair.beats for pair in line) for line in pairs),
-        no_worse=tuple(
-            tuple(tuple(pair is not None and pair.no_worse_by(margin) for pair in line) for line in pairs)
-            for margin in margins
-        ),
-        doubts=(*grounds.doubts, *_not_measured(decision)),
+        better=_table(grounds.contrasts.better(specs)),
+        no_worse=tuple(_table(grounds.contrasts.no_worse(specs, margin)) for margin in margins),
         selection=_selection(rows, found, grounds, limits.min_quality),
     )
 
 
-def _with(grid: Sequence[float], value: float | None) -> tuple[float, ...]:
+def with_value(grid: Sequence[float], value: float | None) -> tuple[float, ...]:
+    """Settings to be tried with the present one among them, rising."""
     return tuple(sorted({*grid, *([] if value is None else [value])}))
 
 
@@ -163,7 +161,12 @@ def _candidate(row: Row, decision: Decision, grounds: Grounds, margins: Sequence
         excluded=bool(row.alike) or bool(shown_violations(row, whatever)),
         open="p95_ms" in open_limits(row, whatever),
         alike=bool(row.alike),
+        doubts=(*grounds.doubts.get(row.spec, ()), *_not_measured(decision)),
     )
+
+
+def _table(found: Bools) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple(map(bool, line)) for line in found)
 
 
 def _terms(row: Row, decision: Decision, grounds: Grounds, margins: Sequence[float]) -> CostTerms | None:
@@ -200,10 +203,11 @@ def _selection(
         for place, (row, one) in enumerate(zip(rows, found, strict=True))
         if not one.alike and set(one.broken) <= set(violations(figures(row), others))
     ]
-    repeats = repeated([grounds.contrasts.samples[rows[place].spec] for place in field]) if field else None
+    repeats = grounds.contrasts.resampled([rows[place].spec for place in field])
     if repeats is None:
         return None
     most = math.sqrt(2) * float(repeats.beyond.max(axis=1).mean() - repeats.beyond.mean(axis=0).min())
     if not any(least <= found[place].quality.value < least + most for place in field):
         return None
-    return Selection(repeats, half_widths([rows[place] for place in field], grounds.contrasts), tuple(field))
+    half = grounds.contrasts.half_widths([rows[place].spec for place in field])
+    return Selection(repeats, half, tuple(field))

@@ -18,7 +18,7 @@ import numpy as np
 from advisor.measuring.confusion import blocks
 from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL
-from advisor.verdict.paired import rounded
+from advisor.verdict.paired import bounded, rounded
 from advisor.verdict.resampling import ends
 from advisor.verdict.sample import Sample
 from advisor.verdict.seeds import seed_variance
@@ -50,7 +50,7 @@ def _largest(sample: Sample, groups: Sequence[Subset], level: float) -> GroupGap
     for one, two in combinations(known, 2):
         (best, first, high, of_first), (worst, second, low, of_second) = sorted((one, two), key=lambda k: -k[1])
         half, centre = half_width([*of_first, *of_second], level), high - low
-        difference = rounded(first - second, centre - half, centre + half)
+        difference = bounded(rounded(first - second, centre - half, centre + half))
         found.append(GroupGap(sample.spec, best, worst, difference, difference.excludes_zero))
     return max(found, key=lambda gap: (gap.shown, gap.difference.value))
 

@@ -76,8 +76,13 @@ class JudgeReport:
             )
         if self.agreement.beyond_chance:
             return ""
-        found = self.agreement.pearson
+        by, ranks = self.agreement.pearson, self.agreement.spearman
+        worse = by.high < 0 or ranks.high < 0
+        what, found = (
+            ("its grades correlate", by) if (by.high < 0 if worse else by.low <= 0) else ("their ranks do", ranks)
+        )
+        how = "judges worse than chance" if worse else "is not shown to judge better than chance"
         return (
-            f"{self.metric} is not shown to judge better than chance: its grades correlate with {self.against} by "
-            f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}] on {self.agreement.n:,} answers."
+            f"{self.metric} {how}: {what} with {self.against} by {found.value:.2f} [{found.low:.2f}, {found.high:.2f}] "
+            f"on {self.agreement.n:,} answers."
         )

@@ -6,27 +6,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
-from functools import partial
 
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison, facts_in
 from advisor.tasks import Limits
 from advisor.tasks.power import COVERAGE, MARGIN
-from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
-from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
+from advisor.verdict.choice import what_settles
 from advisor.verdict.confidences import with_confidences
 from advisor.verdict.decision import Decision, Grounds, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
-from advisor.verdict.doubts import provisional_because
+from advisor.verdict.doubts import not_above_constant, provisional_because
+from advisor.verdict.flips import flips
 from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.judge_cells import JudgeReport
 from advisor.verdict.judges import judge_doubts, judge_reports, unused_grades
-from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.measures import not_scored, with_metrics
 from advisor.verdict.optimism import corrected
 from advisor.verdict.other_tasks import with_missing_partners
+from advisor.verdict.outcome import Outcome, Outcomes
 from advisor.verdict.preferred import not_weighed, with_preferences
 from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
@@ -68,46 +67,61 @@ def decide(
     later = after_the_change(comparison, measured(comparison), margin)
     told = with_missing_partners(with_preferences(comparison, with_forgetting(comparison, later.rows)))
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
-    rows: Sequence[Row] = with_confidences(told, comparison, judged, coverage)
-    tariffs = _tariffs(comparison, rows, prices, today)
-    contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
-    spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
-    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts, limits)
-    rows, choice = _chosen(with_metrics(comparison, rows), contrasts, limits, margin)
-    points = break_even(rows, spent, limits)
-    between = across_models(rows, contrasts, spent, limits, margin)
-    judges = judge_reports(comparison, rows, prices, today)
-    grounds = Grounds(contrasts, tariffs, _distrust(comparison, judges, choice))
-    doubts = _doubts(choice, rows, grounds, limits, margin)
+    tariffs = _tariffs(comparison, told, prices, today)
+    contrasts = Contrasts(judged, frozenset(row.spec for row in told if row.control))
+    ranked = with_metrics(comparison, _ranked(with_confidences(told, comparison, judged, coverage), contrasts))
+    judges = judge_reports(comparison, ranked, prices, today)
+    outcomes = Outcomes(ranked, grounds := Grounds(contrasts, tariffs, _doubts(comparison, ranked, contrasts, judges)))
+    outcome = _settled(outcomes, contrasts, limits, margin)
+    rows, choice = outcome.rows, outcome.choice
+    between = across_models(rows, contrasts, outcome.spent, limits, margin)
     unknown = (*later.cautions, *_not_known(comparison), *_old(tariffs, today))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unknown)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
-    more = (*between.sentences, *later.sentences, *doubts)
-    flips = (*wording.flips_when(points), *later.flips(choice.chosen))
+    found, when = flips(outcomes, limits, margin)
     decision = Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
-        rows=tuple(rows),
+        rows=rows,
         diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
-        break_even=points,
-        recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
-        prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
+        break_even=break_even(rows, outcome.spent, limits),
+        recommendation=replace(
+            _recommended(outcome, wording, (*between.sentences, *later.sentences), cautions),
+            flips=found,
+            flips_when=(*when, *wording.flips_when(), *later.flips(choice.chosen)),
+        ),
+        prices="; ".join(dict.fromkeys(filter(None, (one.in_words() for one in tariffs.values())))),
         grounds=grounds,
         judges=judges,
     )
     return with_parts(decision, contrasts.samples)
 
 
-def _distrust(comparison: Comparison, judges: Sequence[JudgeReport], choice: Choice) -> tuple[str, ...]:
-    """What would keep any choice provisional."""
-    return (*provisional_because(comparison), *judge_doubts(comparison.task.metric, judges, choice.chosen))
+def _doubts(
+    comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts, judges: Sequence[JudgeReport]
+) -> dict[str, tuple[str, ...]]:
+    """What would keep the choice of each row provisional, whatever the limits."""
+    task, of_all = comparison.task, provisional_because(comparison)
+    return {
+        row.spec: (
+            *of_all,
+            *judge_doubts(task.metric, judges, row.spec),
+            *not_above_constant(row, rows, contrasts, task.kind),
+        )
+        for row in rows
+        if row.quality is not None and not row.control
+    }
 
 
-def _doubts(choice: Choice, rows: Sequence[Row], grounds: Grounds, limits: Limits, margin: float) -> tuple[str, ...]:
-    """What keeps the choice provisional, in sentences."""
-    again = partial(choose, contrasts=grounds.contrasts, margin=margin)
-    return (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
+def _settled(outcomes: Outcomes, contrasts: Contrasts, limits: Limits, margin: float) -> Outcome:
+    """The outcome with the quality of the choice corrected, and with what would settle it."""
+    found = outcomes.at(limits, margin)
+    if found.choice.chosen is None:
+        return found
+    quality = corrected(contrasts.intervals[found.choice.chosen.spec], outcomes.optimism(found.rows, limits, margin))
+    settling = what_settles(found.choice, found.rows, contrasts, margin)
+    return replace(found, choice=replace(found.choice, quality=quality, settling=settling))
 
 
 def _not_known(comparison: Comparison) -> tuple[str, ...]:
@@ -127,30 +141,24 @@ def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today:
     return found
 
 
-def _recommended(
-    choice: Choice,
-    wording: Wording,
-    more: Sequence[str],
-    cautions: Sequence[str],
-    flips: Sequence[str],
-    sure: bool,
-) -> Recommendation:
-    """The recommendation in words.
+def _recommended(outcome: Outcome, wording: Wording, more: Sequence[str], cautions: Sequence[str]) -> Recommendation:
+    """The recommendation in words, but for when it flips.
 
     Args:
-        more: reasons besides those of the choice alone.
-        sure: whether nothing keeps it provisional but the choice itself.
+        more: reasons besides those of the choice alone and what keeps it provisional.
     """
+    choice = outcome.choice
     return Recommendation(
-        approach=choice.chosen.spec if choice.chosen else None,
-        decided=choice.chosen is not None and not choice.alternatives and sure,
+        approach=outcome.approach,
+        decided=outcome.decided,
         alternatives=choice.alternatives,
         settling=choice.settling,
-        reasons=(*wording.reasons(), *more),
+        reasons=(*wording.reasons(), *more, *outcome.doubts),
         against=wording.against(),
         caveats=tuple(cautions),
-        flips_when=tuple(flips),
+        flips_when=(),
         quality=choice.quality,
+        rests_on=wording.rests_on() if outcome.decided else "",
     )
 
 
@@ -179,9 +187,8 @@ def _check(limits: Limits, margin: float) -> None:
             raise UserError(f"the limit utilisation is {value}", f"a share is at most 1: {value / 100:g}")
 
 
-def _ranked(rows: Sequence[Row], contrasts: Contrasts, limits: Limits) -> list[Row]:
-    """Rows with quality, letters and the difference to the best, best first, and whether they may be chosen; the rest
-    after them.
+def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
+    """Rows with quality, letters and the difference to the best, best first; the rest after them.
 
     The best is that of the approaches that can be chosen in principle: no control.
     """
@@ -189,7 +196,7 @@ def _ranked(rows: Sequence[Row], contrasts: Contrasts, limits: Limits) -> list[R
     judged = [replace(row, quality=contrasts.intervals.get(row.spec), group=letters.get(row.spec, "")) for row in rows]
     judged.sort(key=lambda row: -row.quality.value if row.quality else math.inf)
     best = next((row.spec for row in judged if row.quality and not row.control), None)
-    return [_admitted(row if best is None else _versus(row, best, contrasts), limits) for row in judged]
+    return [row if best is None else _versus(row, best, contrasts) for row in judged]
 
 
 def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
@@ -199,35 +206,3 @@ def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
     d = contrast.difference
     versus = Versus(d.value, d.low, d.high, contrast.p, contrast.shown)
     return replace(row, versus_best=versus)
-
-
-def _admitted(row: Row, limits: Limits) -> Row:
-    if row.status != "ok" or row.quality is None:
-        return row
-    broken = () if row.control else (*filter(None, [row.alike]), *violations(figures(row), limits))
-    straddled = () if row.control else tuple(open_limits(row, limits).values())
-    return replace(row, eligible=not row.control and not broken, violations=broken, straddles=straddled)
-
-
-def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: float) -> tuple[list[Row], Choice]:
-    """The choice, and the rows without those that reach the required quality only because they were selected.
-
-    Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
-    """
-    found, others = list(rows), replace(limits, min_quality=None)
-    field = [
-        row
-        for row in rows
-        if row.eligible or (row.violations and not row.alike and not violations(figures(row), others))
-    ]
-    optimism = optimism_of(field, contrasts, margin) if field else 0.0
-    while True:
-        choice = choose(found, contrasts, margin)
-        if choice.chosen is None:
-            return found, choice
-        quality = corrected(contrasts.intervals[choice.chosen.spec], optimism)
-        if limits.min_quality is None or quality.value >= limits.min_quality:
-            return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
-        broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "
-        place = found.index(choice.chosen)
-        found[place] = replace(found[place], eligible=False, violations=(f"{broken}{limits.min_quality:g}",))

@@ -77,17 +77,17 @@ def judge_reports(
     return tuple(found)
 
 
-def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: Row | None) -> Iterator[str]:
-    """Why a verdict by a judge stays provisional, in sentences; nothing where the metric is no judge."""
+def judge_doubts(metric: str, reports: Sequence[JudgeReport], chosen: str) -> Iterator[str]:
+    """Why a verdict by a judge for this row stays provisional, in sentences; nothing where the metric is no judge."""
     own = next((one for one in reports if one.metric == metric), None)
-    if own is None or chosen is None:
+    if own is None:
         return
     if own.distrusted:
         yield f"The metric is a judge, and {own.distrusted} So it decides nothing."
         return
     for row in own.rows:
         raw, told = row.difference, row.corrected_difference
-        if raw is None or told is None or chosen.spec not in (row.spec, row.versus):
+        if raw is None or told is None or chosen not in (row.spec, row.versus):
             continue
         if raw.excludes_zero and not told.estimate.excludes_zero:
             yield (
@@ -125,12 +125,11 @@ def _graded(bench: _Bench, metric: JudgeMetric, runs: Sequence[Run]) -> JudgeRep
     given = by_answer(comparison.grades)
     table = [_Judged.of(comparison, metric.spec, run, given) for run in runs]
     people = sum(int((~np.isnan(one.grades)).sum()) for one in table)
-    by_people = _agreed(table, "grades", metric) if people else None
+    by_people = _agreed(table, [one.grades for one in table], metric) if people else None
     against = GRADES if by_people else _reference(comparison)
-    if by_people is None:
-        for one in table:
-            one.reference = example_scores(against, one.run, comparison.answers)
-    agreed = by_people or _agreed(table, "reference", metric)
+    agreed = by_people or _agreed(
+        table, [example_scores(against, one.run, comparison.answers) for one in table], metric
+    )
     asked = _asked(metric, runs)
     return JudgeReport(
         metric=metric.spec,
@@ -147,14 +146,13 @@ def _graded(bench: _Bench, metric: JudgeMetric, runs: Sequence[Run]) -> JudgeRep
     )
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Judged:
     """One run as a judge has it, in the order of the test examples; NaN where there is none.
 
     Attributes:
         grades: people's.
         unanswered: whether there is no answer, which nobody need grade: it is worth 0.
-        reference: by a metric, where that is what the judge is held against.
     """
 
     run: Run
@@ -164,7 +162,6 @@ class _Judged:
     lengths: Floats
     failures: int
     unanswered: NDArray[np.bool_]
-    reference: Floats
 
     @classmethod
     def of(cls, comparison: Comparison, spec: str, run: Run, given: Mapping[tuple[str, str], float]) -> _Judged:
@@ -181,7 +178,6 @@ class _Judged:
             _array([count_words(answers[i].answer) if i in answers else None for i in ids]),
             sum(i in values and values[i] is None for i in ids),
             np.array([i in answers and bool(answers[i].failure) for i in ids], dtype=bool),
-            _array([None] * len(ids)),
         )
 
 
@@ -198,11 +194,17 @@ def _reference(comparison: Comparison) -> str:
     return DEFAULT_METRIC[kind]
 
 
-def _agreed(judged: Sequence[_Judged], other: str, metric: JudgeMetric) -> tuple[Agreement, Interval | None] | None:
-    """Agreement over the answers of all rows, each answer to a question once, and what length does to it."""
+def _agreed(
+    judged: Sequence[_Judged], others: Sequence[Floats], metric: JudgeMetric
+) -> tuple[Agreement, Interval | None] | None:
+    """Agreement over the answers of all rows, each answer to a question once, and what length does to it.
+
+    Args:
+        others: for each run, by what the judge is held against.
+    """
     seen: dict[tuple[str, tuple[float, ...]], None] = {}
-    for one in judged:
-        both = np.column_stack([one.judged, getattr(one, other), one.lengths])
+    for one, other in zip(judged, others, strict=True):
+        both = np.column_stack([one.judged, other, one.lengths])
         for place in np.flatnonzero(~np.isnan(both).any(axis=1)):
             seen[one.ids[place], tuple(map(float, both[place]))] = None
     if not seen:

@@ -11,8 +11,9 @@ and would change it by that alone: distinct n-grams, and measures of other packa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from statistics import fmean
 
 import numpy as np
@@ -25,6 +26,7 @@ from advisor.measuring.student import VariancePart, half_width
 from advisor.measuring.whole import EACH, WHOLES, Whole
 from advisor.tasks import MetricFacts, facts_of
 from advisor.tasks.power import LEVEL, TAILS
+from advisor.verdict import words
 from advisor.verdict.cells import Interval, Measured
 from advisor.verdict.decision import Row
 from advisor.verdict.paired import rounded
@@ -66,7 +68,15 @@ def with_metrics(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
         for spec, value in measured.items():
             if value is not None:
                 found[spec][metric] = value
-    return [replace(row, metrics=found[row.spec]) for row in rows]
+    return [_with(row, found[row.spec], own) for row in rows]
+
+
+def _with(row: Row, found: Mapping[str, Measured], own: str) -> Row:
+    """The row with its metrics, and a note on the figure of all answers together (as chrF of translations is usually
+    reported), where the task's metric has one: quality is the mean over examples."""
+    corpus = found[own].corpus if own in found else None
+    notes = [f"corpus {words.metric(own)} {corpus.value:.3f}"] if corpus else []
+    return replace(row, metrics=found, notes=(*row.notes, *notes))
 
 
 def not_scored(comparison: Comparison) -> Iterator[str]:
@@ -121,7 +131,8 @@ def _of_means(values: Floats, facts: MetricFacts) -> Interval:
     logarithms where the mean is geometric."""
     if facts.geometric:
         found = _of_means(np.log(values), replace(facts, geometric=False, least=-math.inf, most=math.inf))
-        return rounded(*(math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high)))
+        value, low, high = (math.exp(min(_LARGEST, one)) for one in (found.value, found.low, found.high))
+        return rounded(value, max(facts.least, low), min(facts.most, high))
     means: Floats = np.nanmean(values, axis=0)
     spread = float(means.var(ddof=1)) / means.size if means.size > 1 else 0.0
     part = VariancePart(spread, max(1, means.size - 1))
@@ -156,14 +167,20 @@ def _corpus(comparison: Comparison, metric: str, runs: Sequence[Run]) -> Interva
 
 def _by_bootstrap(whole: Whole, tables: Sequence[Floats], values: Floats, most: float) -> Interval:
     """Percentiles over resamples of the examples, the same for all seeds, and what seeds add."""
-    n, rng = len(tables[0]), np.random.default_rng(_SEED)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+    n = len(tables[0])
+    weights = _weights(n)
     drawn = np.mean([[whole.figure(sums) for sums in (weights @ table).tolist()] for table in tables], axis=0)
     value, finite = float(values.mean()), drawn[np.isfinite(drawn)]
     if values.size > 1:
         return _around(value, VariancePart(float(finite.var(ddof=1)), max(1, n - 1)), values, (0.0, most))
     low, high = np.quantile(finite, TAILS)
     return rounded(value, max(0.0, float(low)), min(most, float(high)))
+
+
+@lru_cache(maxsize=1)
+def _weights(n: int) -> Floats:
+    """How often each of `n` examples is in each resample, the same for all rows."""
+    return np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
 
 
 def _by_groups(

@@ -36,11 +36,15 @@ class Repeated:
     inside: Floats
     beyond: Floats
 
+    def of(self, places: Sequence[int]) -> Repeated:
+        """Those of some of the approaches."""
+        return Repeated(self.inside[:, places], self.beyond[:, places])
+
 
 def repeated(samples: Sequence[Sample]) -> Repeated | None:
-    """The qualities on resamples; None where there is nothing to pick, or a single test example."""
+    """The qualities on resamples; None of a single test example."""
     n = samples[0].n
-    if len(samples) == 1 or n == 1:
+    if n == 1:
         return None
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float32)
@@ -51,15 +55,12 @@ def repeated(samples: Sequence[Sample]) -> Repeated | None:
     return Repeated(inside, np.array([sample.quality for sample in samples]) - outside)
 
 
-def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
+def optimism(found: Repeated, bars: Bars, costs: Costs) -> float:
     """The optimism of the selected approach's quality, in units of the metric; at least 0.
 
     Args:
-        samples: the samples of all approaches that could be chosen, over the same test examples.
+        found: of all approaches that could be chosen.
     """
-    found = repeated(samples)
-    if found is None:
-        return 0.0
     beyond = found.beyond
     picked = beyond[np.arange(len(beyond)), bars.choose(found.inside, costs).approach]
     # Less what the examples left out lack where nothing was picked: macro F1 of fewer examples is lower by itself.

@@ -55,12 +55,14 @@ class Pivot:
         return half_width(self.parts, level)
 
     def interval(self, level: float) -> Interval:
-        """The differences that are not rejected at `level`."""
+        """The differences that are not rejected at `level`, of those that there can be."""
+        return bounded(rounded(self.difference, *self.ends(level)))
+
+    def ends(self, level: float) -> tuple[float, float]:
+        """The same as far as it reaches, beyond what there can be too."""
         half = self.half(level)
         low, high = self.centre - half, self.centre + half
-        if self.p_permutation >= level:
-            low, high = min(low, 0.0), max(high, 0.0)
-        return rounded(self.difference, low, high)
+        return (min(low, 0.0), max(high, 0.0)) if self.p_permutation >= level else (low, high)
 
 
 def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
@@ -91,6 +93,16 @@ def rounded(value: float, low: float, high: float) -> Interval:
     """An interval that includes its value, rounded so that machines whose sums differ in the last bit agree."""
     # Adding 0.0 turns a negative zero into zero.
     return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
+
+
+def turned(difference: Interval) -> Interval:
+    """The same of second minus first."""
+    return rounded(-difference.value, -difference.high, -difference.low)
+
+
+def bounded(difference: Interval) -> Interval:
+    """The part of an interval in which the difference of two means of scores from 0 to 1 can lie."""
+    return Interval(difference.value, max(-1.0, difference.low), min(1.0, difference.high))
 
 
 def full_size(deviations: Floats) -> float:

@@ -1,18 +1,20 @@
-"""The reasons for a choice in sentences: arguments for and against, and where it would flip."""
+"""The reasons for a choice in sentences: arguments for and against it, and what would have to be shown for another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
 from advisor.verdict import costs, staleness, words
-from advisor.verdict.break_even import DAYS, UTILISATION
 from advisor.verdict.cells import Interval
 from advisor.verdict.choice import Choice, excess, figures
-from advisor.verdict.costs import known_cost
-from advisor.verdict.decision import BreakEven, Row
+from advisor.verdict.costs import Measure
+from advisor.verdict.decision import Row
+from advisor.verdict.doubts import constant_answer
 from advisor.verdict.statistics import Contrasts
+
+STATISTICS = "docs/statistics.md"
 
 
 class Wording:
@@ -56,8 +58,9 @@ class Wording:
         found += self._picked(choice.chosen)
         if choice.better_than or choice.cheaper_than or choice.alternatives:
             found.append(
-                "Intervals and p-values here are those of one pair alone, which is what this claim needs; those of the "
-                "table and the diagnosis are corrected for all pairs."
+                "Intervals and p-values here are those of one pair alone: the best has to pass the test against every "
+                "rival, so that no number of them makes a wrong claim likelier. Those of the table and the diagnosis "
+                f"speak of all pairs at once and are corrected for that ({STATISTICS})."
             )
         return tuple(found)
 
@@ -66,24 +69,33 @@ class Wording:
         chosen = self._choice.chosen
         if chosen is None:
             return ()
-        found = [*self._no_better_than_majority(), *self._excluded(chosen)]
+        found = [*self._not_above_constant(chosen), *self._excluded(chosen)]
         best = self._choice.best
         if best is not None and best is not chosen:
             found.append(f"{best.spec} measured better: {self._alone(best.spec, chosen.spec)}.")
         found += self._cheapest(chosen) + self._fastest(chosen)
         return (*found, *staleness.against(chosen))
 
-    def flips_when(self, points: Sequence[BreakEven]) -> tuple[str, ...]:
-        """Conditions under which another approach would be better, each beginning with the condition."""
+    def rests_on(self) -> str:
+        """What a decided choice rests on, as part of a sentence."""
+        choice = self._choice
+        rivals = len(self._eligible()) - 1
+        if not rivals:
+            return "the only approach that can be chosen"
+        within = f"worse by less than {self._margin:g}"
+        how = (
+            "shown to be better"
+            if not choice.cheaper_than
+            else f"cheaper, and shown to be {within} if worse at all,"
+            if not choice.better_than
+            else f"shown to be better, or cheaper and {within} if worse at all,"
+        )
+        return f"{how} than {'its one rival' if rivals == 1 else f'each of its {rivals} rivals, tested one by one'}"
+
+    def flips_when(self) -> tuple[str, ...]:
+        """What more test examples would have to show for another approach to be chosen, which is cheaper."""
         chosen = self._choice.chosen
-        if chosen is None:
-            return ()
-        found = [s for s in (self._at(point, chosen.spec) for point in points) if s]
-        if chosen.latency is not None:
-            found.append(f"The p95 limit is below {words.ms(chosen.latency.p95)}: that excludes {chosen.spec}.")
-        found += self._looser_limits(chosen)
-        found += self._larger_test_set(chosen)
-        return tuple(found)
+        return tuple(self._larger_test_set(chosen)) if chosen else ()
 
     def _nothing_eligible(self) -> tuple[str, ...]:
         ran = [row for row in self._rows.values() if row.quality is not None and not row.control]
@@ -104,7 +116,7 @@ class Wording:
         if self._choice.alternatives:
             rivals = words.listed(self._choice.alternatives)
             return (
-                f"Undecided between {chosen.spec} and {rivals}: {chosen.spec} has the better point estimate, "
+                f"Undecided between {chosen.spec} and {rivals}: {chosen.spec} {self._lead(chosen)}, "
                 f"{self._quality(chosen)}, and is named provisionally."
             )
         if chosen is best:
@@ -113,6 +125,12 @@ class Wording:
             f"{chosen.spec} takes the place of {best.spec}, which has the best quality {where}: it is cheaper and "
             f"shown to be worse by less than {self._margin:g}; {self._quality(chosen)}."
         )
+
+    def _lead(self, chosen: Row) -> str:
+        """What an undecided choice has ahead of those that cannot be ruled out: nothing, where they measured alike."""
+        shown = {row.spec: words.value(row.quality.value) for row in self._rows.values() if row.quality}
+        equal = [spec for spec in self._choice.alternatives if shown[spec] == shown[chosen.spec]]
+        return f"measured the same as {words.listed(equal)}" if equal else "measured best"
 
     def _better(self, spec: str) -> str:
         return f"It is better than {spec}: {self._alone(self._chosen, spec)}."
@@ -129,20 +147,13 @@ class Wording:
         sums = self._sums(self._chosen, spec)
         return f"{text}; {sums}." if sums else f"{text}."
 
-    def _no_better_than_majority(self) -> list[str]:
-        best = self._choice.best
-        control = next(
-            (r for r in self._rows.values() if r.baseline and r.quality),
-            None,
-        )
-        if best is None or control is None:
-            return []
-        contrast = self._contrasts.between(best.spec, control.spec)
-        if contrast.shown and contrast.difference.value > 0:
+    def _not_above_constant(self, chosen: Row) -> list[str]:
+        control = constant_answer(list(self._rows.values()))
+        if control is None or self._contrasts.between(chosen.spec, control.spec).beats:
             return []
         return [
-            f"{best.spec} is not shown to beat {control.spec}, which always gives {self._constant}: "
-            f"{_difference(contrast.difference, contrast.p)}, corrected for all pairs."
+            f"{chosen.spec} is not shown to beat {control.spec}, which always gives {self._constant}: "
+            f"{self._alone(chosen.spec, control.spec)}."
         ]
 
     def _excluded(self, chosen: Row) -> list[str]:
@@ -171,61 +182,35 @@ class Wording:
             f"{chosen.spec}."
         ]
 
-    def _at(self, point: BreakEven, chosen: str) -> str:
-        """A break-even point as a condition; empty where it does not lie ahead of the chosen approach."""
-        if chosen not in (point.below, point.above):
-            return ""
-        rises = chosen == point.below
-        cheaper = point.above if rises else point.below
-        now = costs.queries(self._limits)
-        if point.variable == DAYS:
-            now = self._limits.documents_change_every_days
-            condition = f"Documents change {'less' if rises else 'more'} often than every {words.number(point.at)} days"
-        elif point.variable == UTILISATION:
-            now = self._limits.utilisation or 1.0  # as the costs have it
-            condition = (
-                f"Hardware is busy {'more' if rises else 'less'} than {words.number(100 * point.at)} % of the time"
-            )
-        else:
-            condition = f"There are {'more' if rises else 'fewer'} than {words.number(point.at)} queries in all"
-        if now is not None and (now > point.at) == rises:
-            return ""
-        return f"{condition}: then {cheaper} is cheaper than {chosen}."
-
-    def _looser_limits(self, chosen: Row) -> list[str]:
-        found = []
-        for row in self._rows.values():
-            if not row.violations or row.alike or not row.quality or not chosen.quality:
-                continue
-            if row.quality.value > chosen.quality.value:
-                asked = self._asked(row)
-                found.append(f"The limits allow {asked}: then {row.spec} can be chosen, {self._quality(row)}.")
-        return found
-
-    def _asked(self, row: Row) -> str:
-        asked = []
-        p95, total = row.latency.p95 if row.latency else None, known_cost(row.cost)
-        if self._limits.p95_ms is not None and p95 is not None and p95 > self._limits.p95_ms:
-            asked.append(f"a p95 latency of {words.ms(p95)}")
-        if self._limits.budget_usd is not None and total is not None and total > self._limits.budget_usd:
-            asked.append(f"a budget of {words.usd(total)}")
-        return words.listed(asked) or "what it asks"
-
-    def _larger_test_set(self, chosen: Row) -> list[str]:
+    def _larger_test_set(self, chosen: Row) -> Iterator[str]:
         measure = self._choice.measure
-        found = []
         for row in self._eligible():
             if measure is None or not costs.cheaper(row, chosen, measure):
                 continue
-            contrast = self._contrasts.between(row.spec, chosen.spec)
-            if contrast.no_worse_by(self._margin) or contrast.alone.high <= -self._margin:
+            asked = [self._still_to_be_shown(row, other, measure) for other in self._eligible() if other is not row]
+            lacking = [one for one in asked if one is not None]
+            if len(lacking) < len(asked):
                 continue
-            more = "More seeds and a larger test set show" if contrast.of_seeds else "A larger test set shows"
-            found.append(
-                f"{more} {row.spec} to be worse than {chosen.spec} by less than {self._margin:g}: then it is "
-                f"preferred, being cheaper in {measure.name}."
-            )
-        return found
+            no_worse = [spec for what, spec in lacking if what == "no worse"]
+            better = [spec for what, spec in lacking if what == "better"]
+            to_show = [f"to be worse than {words.listed(no_worse)} by less than {self._margin:g}"] if no_worse else []
+            to_show += [f"to be better than {words.listed(better)}"] if better else []
+            seeds = any(self._contrasts.between(row.spec, spec).of_seeds for spec in (*no_worse, *better))
+            more = "More seeds and a larger test set show" if seeds else "A larger test set shows"
+            yield (f"{more} {row.spec} {' and '.join(to_show)}: then it is preferred, being cheaper in {measure.name}.")
+
+    def _still_to_be_shown(self, row: Row, other: Row, measure: Measure) -> tuple[str, str] | None:
+        """What is still to be shown of a row against a rival for it to be chosen; None where that cannot be.
+
+        What is shown already is empty.
+        """
+        contrast = self._contrasts.between(row.spec, other.spec)
+        cheap = costs.cheaper(row, other, measure)
+        if contrast.beats or (cheap and contrast.no_worse_by(self._margin)):
+            return "", other.spec
+        if cheap and contrast.alone.high > -self._margin:
+            return "no worse", other.spec
+        return ("better", other.spec) if contrast.difference.value > 0 else None
 
     @property
     def _chosen(self) -> str:

@@ -12,7 +12,6 @@ from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.example_scores import is_scored, is_whole
 from advisor.measuring.latency import p50_interval, p95_interval
-from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Answer, Comparison, Run, Status
 from advisor.verdict import sources, words
 from advisor.verdict.decision import LatencySummary, Row
@@ -84,8 +83,6 @@ def _row(comparison: Comparison, spec: str) -> Row:
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
-    if good:
-        notes += _of_all_answers(comparison, good)
     return Row(
         spec=spec,
         status=status,
@@ -158,20 +155,6 @@ def _tokens(runs: Sequence[Run]) -> dict[str, Any]:
     calls = {step: _summed(run.calls.get(step, {}) for run in runs) for step in steps}
     each = {step: {what: amount / len(runs) for what, amount in found.items()} for step, found in calls.items()}
     return means | {"calls": each, "estimated": max(sum(p.estimated for p in run.predictions) for run in runs)}
-
-
-def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
-    """The metric's corpus-level figure (as chrF of translations is usually reported), where it has one; quality is the
-    mean over examples.
-    """
-    metric = metric_of(comparison.task.metric)
-    if metric.corpus is None:
-        return []
-    found = []
-    for run in runs:
-        judged = [(p.answer, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
-        found.append(metric.corpus([text for text, _ in judged], [targets for _, targets in judged]))
-    return [f"corpus {words.metric(comparison.task.metric)} {fmean(found):.3f}"]
 
 
 def _as_installed(spec: str) -> str:

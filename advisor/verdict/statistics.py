@@ -5,15 +5,20 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import cached_property
+from itertools import combinations, permutations
 from statistics import NormalDist
+
+import numpy as np
 
 from advisor.tasks.power import LEVEL, POWER
 from advisor.verdict.cells import Interval
-from advisor.verdict.paired import Pivot, pivot, rounded
+from advisor.verdict.optimism import Repeated, repeated
+from advisor.verdict.paired import Pivot, pivot, turned
 from advisor.verdict.permutation import p_values
 from advisor.verdict.resampling import Bootstrap
-from advisor.verdict.sample import Sample
+from advisor.verdict.rule import Bools, Places
+from advisor.verdict.sample import Floats, Sample
 from advisor.verdict.simultaneous import Family
 
 
@@ -27,6 +32,7 @@ class Contrast:
         p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval excludes zero.
         alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
         p_alone: two-sided, not corrected.
+        half: half the width of that interval, as far as it reaches.
         detectable: the smallest difference that is shown with 80 % power, all pairs of the family together.
         of_seeds: whether part of its variance is due to the seeds of training.
     """
@@ -37,6 +43,7 @@ class Contrast:
     p: float
     alone: Interval
     p_alone: float
+    half: float
     detectable: float
     of_seeds: bool
 
@@ -54,7 +61,7 @@ class Contrast:
     def reversed(self) -> Contrast:
         """The contrast as second minus first."""
         return replace(
-            self, first=self.second, second=self.first, difference=_turned(self.difference), alone=_turned(self.alone)
+            self, first=self.second, second=self.first, difference=turned(self.difference), alone=turned(self.alone)
         )
 
     def no_worse_by(self, margin: float) -> bool:
@@ -103,6 +110,49 @@ class Contrasts:
         found = self._pairs.get((first, second))
         return found if found else self._pairs[second, first].reversed
 
+    def better(self, specs: Sequence[str]) -> Bools:
+        """Whether the approach of the row is shown to be better than that of the column; shape (specs, specs)."""
+        places = self._places(specs)
+        found: Bools = self._alone[0][places]
+        return found
+
+    def no_worse(self, specs: Sequence[str], margin: float) -> Bools:
+        """Whether it is shown to be worse by less than `margin`; same shape."""
+        found: Bools = self._alone[1][self._places(specs)] > -margin
+        return found
+
+    def half_widths(self, specs: Sequence[str]) -> Floats:
+        """Half the widths of the intervals of all pairs, each alone; same shape."""
+        found: Floats = self._alone[2][self._places(specs)]
+        return found
+
+    def resampled(self, specs: Sequence[str]) -> Repeated | None:
+        """Their qualities on resamples of the test examples; None where there is nothing to pick, or one example."""
+        found = self._resampled if len(specs) > 1 else None
+        return found and found.of([self._order[spec] for spec in specs])
+
+    @cached_property
+    def _resampled(self) -> Repeated | None:
+        return repeated(list(self.samples.values()))
+
+    def _places(self, specs: Sequence[str]) -> tuple[Places, Places]:
+        places = np.array([self._order[spec] for spec in specs], dtype=np.intp)
+        return places[:, None], places[None, :]
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {spec: place for place, spec in enumerate(self.samples)}
+
+    @cached_property
+    def _alone(self) -> tuple[Bools, Floats, Floats]:
+        """Of all pairs, each alone: whether the first is better, the lower end of the difference, half its width."""
+        shape = (len(self.samples),) * 2
+        better, low, half = np.zeros(shape, dtype=bool), np.full(shape, -np.inf), np.zeros(shape)
+        for (first, i), (second, j) in permutations(self._order.items(), 2):
+            found = self.between(first, second)
+            better[i, j], low[i, j], half[i, j] = found.beats, found.alone.low, found.half
+        return better, low, half
+
     def letters(self) -> dict[str, str]:
         """The letters of the groups that cannot be told apart, by spec; "a" is the group of the best."""
         ranked = sorted(self.intervals, key=lambda spec: -self.intervals[spec].value)
@@ -111,7 +161,7 @@ class Contrasts:
 
 def contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contrast:
     """The paired difference of two approaches, corrected for all pairs of a family."""
-    p = studentised.p
+    p, (low, high) = studentised.p, studentised.ends(LEVEL)
     return Contrast(
         first=a.spec,
         second=b.spec,
@@ -119,13 +169,10 @@ def contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contra
         p=family.adjusted(p),
         alone=studentised.interval(LEVEL),
         p_alone=p,
+        half=(high - low) / 2,
         detectable=studentised.half(family.level) + NormalDist().inv_cdf(POWER) * studentised.error,
         of_seeds=any(part.variance for part in studentised.parts[1:]),
     )
-
-
-def _turned(interval: Interval) -> Interval:
-    return rounded(-interval.value, -interval.high, -interval.low)
 
 
 def letters(ranked: Sequence[str], differ: Callable[[str, str], bool]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from advisor.measuring.confusion import blocks
 from advisor.tasks.power import LEVEL
 from advisor.verdict.cells import Interval
-from advisor.verdict.paired import pivot
+from advisor.verdict.paired import pivot, turned
 from advisor.verdict.sample import Sample
 from advisor.verdict.simultaneous import level_of
 from advisor.verdict.subsets import Places, Subset
@@ -49,6 +49,7 @@ class Within:
     def __init__(self, samples: Sequence[Sample], parts: Sequence[Subset]) -> None:
         self._samples = samples
         self._parts = parts
+        self._found: dict[tuple[int, int, int], tuple[Interval, bool]] = {}
         self._pairs = np.array(list(combinations(range(len(samples)), 2)), dtype=np.intp).reshape(-1, 2)
 
     def difference(self, at: int, first: int, second: int) -> tuple[Interval, bool]:
@@ -58,7 +59,14 @@ class Within:
             at: place of the part.
             first, second: places of the rows.
         """
-        places = self._parts[at].places
+        if first > second:
+            found, shown = self.difference(at, second, first)
+            return turned(found), shown
+        if (at, first, second) not in self._found:
+            self._found[at, first, second] = self._difference(self._parts[at].places, first, second)
+        return self._found[at, first, second]
+
+    def _difference(self, places: Places, first: int, second: int) -> tuple[Interval, bool]:
         one, two = (part_of(self._samples[place], places) for place in (first, second))
         gaps = one.means - two.means
         statistic = abs(float(gaps.sum())) / math.sqrt(size) if (size := float((gaps**2).sum())) else 0.0

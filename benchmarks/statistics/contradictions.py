@@ -65,7 +65,8 @@ def _verdict(decision: Decision) -> Iterator[str]:
     found = decision.recommendation
     if found.decided and (found.alternatives or "cannot be told apart" in verdict(found) or found.settling):
         yield "decided with alternatives"
-    if not found.decided and found.approach and not found.alternatives:
+    below = any("is not shown to be better than always giving" in reason for reason in found.reasons)
+    if not found.decided and found.approach and not found.alternatives and not below:
         yield "not decided without alternatives"
     quality = next((row.quality for row in decision.rows if row.spec == found.approach), None)
     if quality and found.quality and not found.quality.value <= quality.value + 1e-9:

@@ -285,6 +285,8 @@ def test_a_fit_that_would_not_end_in_time_is_broken_off_early(numbers: Task, mod
     decision = advisor.with_race(advisor.decide(comparison))
     assert not decision.recommendation.decided
     assert lost.spec in decision.recommendation.unmeasured
+    assert not any(flip.decided for flip in decision.recommendation.flips)
+    assert not any(sentence.endswith("is chosen.") for sentence in decision.recommendation.flips_when)
     assert "did not allow to measure guess:share=99,steps=3000" in decision.recommendation.caveats[0]
     spent = [line["seconds"] for line in record(tmp_path) if line["type"] == "broken off"]
     again = advisor.race(

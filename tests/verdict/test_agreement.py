@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
@@ -17,6 +20,7 @@ from advisor.verdict.agreement import (
     pearsons,
     spearmans,
 )
+from advisor.verdict.judge_cells import GRADES, JudgeReport
 
 _NO = np.nan
 KRIPPENDORFF = np.array(  # Krippendorff 2011, section D: four coders, twelve units
@@ -41,16 +45,13 @@ def _each(n: int) -> Draws:
 
 def test_alpha_is_krippendorffs_own() -> None:
     units = _each(12)
-    assert alphas(KRIPPENDORFF, "nominal", units)[0] == pytest.approx(0.743, abs=5e-4)
-    assert alphas(KRIPPENDORFF, "interval", units)[0] == pytest.approx(0.849, abs=5e-4)
+    assert alphas(KRIPPENDORFF, units)[0] == pytest.approx(0.849, abs=5e-4)
 
 
-@pytest.mark.parametrize("weighting", ["none", "linear", "quadratic"])
-def test_kappa_is_scikit_learns(weighting: str) -> None:
+def test_kappa_is_scikit_learns() -> None:
     first, second = _pairs()
-    found = kappas(first, second, 5, weighting, _each(200))[0]  # type: ignore[arg-type]
-    wanted = cohen_kappa_score(first, second, weights=None if weighting == "none" else weighting)
-    assert found == pytest.approx(wanted, abs=1e-12)
+    found = kappas(first, second, 5, _each(200))[0]
+    assert found == pytest.approx(cohen_kappa_score(first, second, weights="quadratic"), abs=1e-12)
 
 
 def test_correlations_are_scipys() -> None:
@@ -87,6 +88,23 @@ def test_a_judge_that_looks_is_beyond_chance_and_one_that_does_not_is_not() -> N
     for blind in (rng.random(60), np.full(60, 0.7)):
         unsure = agreement(blind, grades, groups, 2)
         assert unsure is not None and not unsure.beyond_chance
+
+
+def test_no_better_than_chance_and_worse_than_it_are_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    grades, groups = rng.integers(0, 2, 60) * 1.0, [str(i) for i in range(60)]
+
+    def told(judge: NDArray[np.float64]) -> str:
+        found = agreement(judge, grades, groups, 2)
+        return JudgeReport("judge", None, None, GRADES, found, None, None, (), 0, 60, 60).distrusted
+
+    against = np.where(rng.random(60) < 0.85, 1 - grades, grades)
+    assert told(against).startswith("judge judges worse than chance: its grades correlate with people's grades by -0.")
+    assert told(rng.random(60)).startswith("judge is not shown to judge better than chance: ")
+    assert told(1 - against) == ""
+    one_out = np.where(np.arange(60) == int(np.flatnonzero(grades)[0]), 1.0, 0.01 * rng.random(60))
+    shown = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", told(one_out))
+    assert shown and float(shown[1]) <= 0 <= float(shown[2]), "the figure that is told is the one that is not shown"
 
 
 def test_chance_is_excluded_wrongly_in_few_cases() -> None:

@@ -107,9 +107,16 @@ def test_cheaper_is_by_the_cost_over_the_horizon_where_the_traffic_is_known(run:
     many, few = Limits(queries_per_day=100_000), Limits(queries_per_day=10)
     assert judge(comparison(runs), many).recommendation.approach == "nearest"
     assert judge(comparison(runs), few).recommendation.approach == "rag"
-    flips = said(judge(comparison(runs), few).recommendation.flips_when)
-    assert "queries in all: then nearest is cheaper than rag." in flips
-    assert "There are more than" in flips
+    flips = judge(comparison(runs), few).recommendation.flips_when
+    (more,) = (flip for flip in judge(comparison(runs), few).recommendation.flips if flip.setting == "queries a day")
+    assert more.rises and more.approach == "nearest"
+    at = 9.0 / (0.00002 - 0.00001) / 365
+    assert at * 0.8 < more.at < at, (
+        "nearest is named from where rag is no longer cheaper by what measurements are off by"
+    )
+    asked = (words.number(more.at), words.number(365 * more.at))
+    told = "There are more than {} queries a day ({} over 365 days): then nearest is named provisionally."
+    assert flips[0] == told.format(*asked)
 
 
 def test_cheaper_is_by_latency_where_no_price_is_known(run: Runs, comparison: Comparisons) -> None:
@@ -156,9 +163,10 @@ def test_limits_exclude_and_say_so(run: Runs, comparison: Comparisons) -> None:
     choice = decision.recommendation
     assert (choice.approach, choice.decided) == ("few-shot", True)
     assert "rag has the better quality" in said(choice.against)
-    assert "The limits allow a p95 latency of 900 ms: then rag can be chosen" in said(choice.flips_when)
-    assert "The limits allow a budget of $1,000: then lora can be chosen" in said(choice.flips_when)
-    assert "The p95 limit is below 100 ms: that excludes few-shot." in choice.flips_when
+    assert "The limits allow a p95 latency of 900 ms: then rag is chosen." in choice.flips_when
+    assert "The limits allow a budget of $1,000: then lora is named provisionally." in choice.flips_when
+    assert "The p95 limit is below 100 ms: then nothing can be chosen." in choice.flips_when
+    assert not any("quality of 0.100" in flip for flip in choice.flips_when), "zero-shot would not be chosen"
 
 
 def test_nothing_within_the_limits_names_them_and_the_nearest(run: Runs, comparison: Comparisons) -> None:
@@ -188,16 +196,19 @@ def test_the_limits_of_the_record_are_the_default(run: Runs, comparison: Compari
 
 
 def test_documents_that_change_more_often_flip_the_choice(run: Runs, comparison: Comparisons) -> None:
-    runs = [
-        run("lora", first(1000, 900), fit_seconds=1000.0),
-        run("rag", first(1000, 900), seconds_per_query=0.04, index_seconds=1.0, fit_seconds=0.0),
-    ]
-    decision = judge(comparison(runs), Limits(queries_per_day=1000, horizon_days=100))
-    assert decision.recommendation.approach == "lora"
-    at = (1.0 - 0.001) * 100 / (0.001 + 4.0 - 1.0 - 1.0)
-    assert f"Documents change more often than every {at:.3g} days: then rag is cheaper than lora." in (
-        decision.recommendation.flips_when
-    )
+    lora = run("lora", first(1000, 900), fit_seconds=1000.0)
+    rag = run("rag", first(1000, 900), seconds_per_query=0.04, index_seconds=1.0, fit_seconds=0.0)
+    limits = Limits(queries_per_day=1000, horizon_days=100)
+    of_one_seed = judge(comparison([lora, rag]), limits).recommendation  # it is open whether rag is no worse
+    assert (of_one_seed.approach, of_one_seed.decided) == ("lora", False)
+    assert [flip.setting for flip in of_one_seed.flips] == ["p95 limit"], "being cheaper alone, rag is not chosen"
+    choice = judge(comparison([replace(lora, trains_model=False), rag]), limits).recommendation
+    assert (choice.approach, choice.decided) == ("lora", True)
+    # From where on rag costs nine tenths of what lora does: $0.001 and $0.00004 a query against $1 and $0.00001.
+    by = {flip.setting: flip.at for flip in choice.flips}
+    assert by["queries a day"] == pytest.approx((0.9 - 0.001) / 100 / (0.00004 - 0.9 * 0.00001), rel=1e-4)
+    assert by["days between document changes"] == pytest.approx((90 - 0.1) / (4.001 - 0.9 * 2), rel=1e-4)
+    assert "Documents change more often than every 40.8 days: then rag is chosen." in choice.flips_when
 
 
 def test_a_small_test_set_is_a_caveat_with_numbers(

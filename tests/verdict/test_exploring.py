@@ -21,8 +21,10 @@ from advisor.models.contention import Contention
 from advisor.reporting.html.explorer import values
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
-from advisor.verdict.break_even import DAYS, QUERIES
+from advisor.verdict.break_even import DAYS, QUERIES, UTILISATION
+from advisor.verdict.cells import Flip
 from advisor.verdict.exploring import MARGINS, exploration
+from advisor.verdict.flips import NEVER, said
 from advisor.verdict.price_file import DevicePrice
 from advisor.verdict.prices import Prices
 from advisor.verdict.token_prices import TokenPrice, TokenRates
@@ -108,10 +110,7 @@ def by_script(data: Mapping[str, Any], at: list[dict[str, Any]]) -> list[dict[st
     script = files("advisor.reporting.html").joinpath("choosing.js").read_text(encoding="utf-8")
     job = (
         f"const data = advisorChoice.read({json.dumps(data)});\n"
-        "const meet = (one, found, axis) => advisorChoice.meetings(data, one, axis, "
-        "found.held.flatMap((held, i) => (held.broken ? [] : [i])));\n"
-        "const all = (one, found) => "
-        "({ ...found, queries: meet(one, found, 'queries'), every: meet(one, found, 'every') });\n"
+        "const all = (one, found) => ({ ...found, ...advisorChoice.breakEven(data, one, found.held) });\n"
         f"JSON.stringify({json.dumps(at)}.map((one) => all(one, advisorChoice.judge(data, one))))"
     )
     if node := shutil.which("node"):
@@ -181,9 +180,9 @@ SITUATIONS: dict[str, tuple[Limits, dict[str, Any], Callable[[Comparison], Compa
 
 
 def same_points(decision: Decision, found: Mapping[str, Any], specs: list[str]) -> None:
-    """The break-even points in queries and in days are those of the report."""
+    """The break-even points are those of the report."""
     days = decision.limits.horizon_days or 0.0
-    for name, axis, times in ((QUERIES, "queries", days), (DAYS, "every", 1.0)):
+    for name, axis, times in ((QUERIES, "queries", days), (DAYS, "every", 1.0), (UTILISATION, "utilisation", 1.0)):
         there = {(specs[one["below"]], specs[one["above"]]): times * one["x"] for one in found[axis]}
         here = {(one.below, one.above): one.at for one in decision.break_even if one.variable == name}
         assert there == pytest.approx(here, rel=1e-9)
@@ -215,3 +214,69 @@ def test_the_script_decides_as_python_does(name: str, rivals: Any, comparison: C
             same_points(decision, found, specs)
         seen.add((decision.recommendation.approach, decision.recommendation.decided))
     assert len(seen) > 1, "settings that change nothing test nothing"
+
+
+FIELDS = {
+    "queries a day": ("queries_per_day", "queries"),
+    "horizon": ("horizon_days", "horizon"),
+    "days between document changes": ("documents_change_every_days", "every"),
+    "utilisation": ("utilisation", ""),
+    "p95 limit": ("p95_ms", ""),
+}
+
+
+def around(flip: Flip, limits: Limits, margin: float) -> list[tuple[Limits, float]]:
+    """The settings just before and just beyond a flip; a margin is tried at the slider's places alone."""
+    if flip.setting == "margin":
+        place = MARGINS.index(flip.at)
+        return [(limits, MARGINS[place + (-1 if flip.rises else 1)]), (limits, flip.at)]
+    name, off = FIELDS[flip.setting][0], 1.001 if flip.rises else 1 / 1.001
+    return [(replace(limits, **{name: flip.at * by}), margin) for by in (1 / off, off)]
+
+
+def as_setting(limits: Limits, margin: float) -> dict[str, Any]:
+    every = limits.documents_change_every_days
+    return {
+        "queries": limits.queries_per_day,
+        "horizon": limits.horizon_days or 365.0,
+        "every": None if every is None or every >= NEVER else every,
+        "margin": MARGINS.index(margin),
+    }
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_every_flip_that_is_told_is_one_and_the_page_tells_the_same(
+    name: str, rivals: Any, comparison: Callable[..., Comparison]
+) -> None:
+    limits, facts, made = SITUATIONS[name]
+    whole = made(comparison(rivals(**facts)))
+    prices = replace(PRICES, hosted=(TokenPrice("big-model", TokenRates(0.25, 2.0), "a page", "2025-01-01"),))
+    explored = exploration(decide(whole, limits, prices=prices))
+    assert explored is not None
+    specs = [candidate.spec for candidate in explored.candidates]
+    expected: list[str | None] = []
+    tried, told = [], set()
+    usual = {"queries": 500.0, "horizon": 365.0, "every": 90.0, "margin": MARGINS.index(0.05)}
+    for setting in (usual, *settings(1, seed=len(name))):
+        margin = MARGINS[setting["margin"]]
+        here = replace(
+            limits,
+            queries_per_day=setting["queries"],
+            horizon_days=setting["horizon"],
+            documents_change_every_days=setting["every"],
+        )
+        choice = decide(whole, here, prices=prices, margin=margin).recommendation
+        assert choice.flips_when[: len(choice.flips)] == tuple(said(flip, here) for flip in choice.flips)
+        for flip in choice.flips:
+            told.add(flip.setting)
+            before, beyond = around(flip, here, margin)
+            ahead = decide(whole, before[0], prices=prices, margin=before[1]).recommendation
+            there = decide(whole, beyond[0], prices=prices, margin=beyond[1]).recommendation
+            assert ahead.approach == choice.approach != there.approach, flip
+            assert (there.approach, there.decided) == (flip.approach, flip.decided)
+            if flip.setting not in ("utilisation", "p95 limit"):  # for which the page has no slider
+                tried += [as_setting(*before), as_setting(*beyond)]
+                expected += [choice.approach, flip.approach]
+    found = by_script(values(explored), tried)
+    assert [specs[one["choice"]["row"]] if one["choice"] else None for one in found] == expected
+    assert told, "where nothing flips nothing is tested"

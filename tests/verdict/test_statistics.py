@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -11,8 +13,10 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from advisor.measuring import metrics
+from advisor.measuring.records import Comparison, Run
 from advisor.measuring.student import VariancePart, half_width, p_value
 from advisor.tasks.power import detectable
+from advisor.verdict import decide
 from advisor.verdict.paired import pivot
 from advisor.verdict.permutation import p_values
 from advisor.verdict.resampling import Bootstrap, wilson
@@ -307,3 +311,28 @@ def test_contributions_to_macro_f1_have_it_as_their_mean_and_its_spread() -> Non
 
 def test_sample_sizes_are_the_textbook_ones() -> None:
     assert detectable(0.5 / math.sqrt(197)) == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_no_interval_holds_a_difference_that_there_cannot_be(
+    metric: str, run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    n, rows = 8, ("lora", "rag+lora", "rag", "few-shot", "zero-shot")
+    targets = ["yes", "no"] * (n // 2)
+    wrong = ["no", "yes"] * (n // 2)
+    runs = [run(spec, targets if i < 2 else wrong) for i, spec in enumerate(rows)] + [run("majority", ["yes"] * n)]
+    whole = comparison(runs, metric=metric, targets=targets)
+    grouped = {
+        key: replace(a, group="even" if i % 4 < 2 else "odd") for i, (key, a) in enumerate(whole.answers.items())
+    }
+    decision = decide(replace(whole, answers=grouped))
+    found = [row.versus_best for row in decision.rows if row.versus_best]
+    assert found[-1].low == -1.0, "one seed and many pairs reach as far as there is"
+    told = [item.estimate for item in decision.diagnosis] + [gap.difference for gap in decision.gaps]
+    ends = [(one.low, one.high) for one in (*found, *told)]
+    assert ends and all(-1 <= low <= high <= 1 for low, high in ends)
+    contrasts = decision.grounds.contrasts if decision.grounds else None
+    assert contrasts is not None
+    pair = contrasts.between("zero-shot", "lora")
+    assert pair.difference.low == -1.0 and pair.half > 0.2
+    assert (pair.reversed.difference.low, pair.reversed.difference.high) == (-pair.difference.high, 1.0)

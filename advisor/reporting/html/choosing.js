@@ -40,7 +40,7 @@ const advisorChoice = (() => {
         broken: row.broken.length > 0 || dear,
         dear,
         open: row.open || unsure,
-        may: !row.alike && !row.excluded && !(dear && !unsure),
+        may: !row.excluded && !(dear && !unsure),
         picked: false,
       };
     });
@@ -145,7 +145,7 @@ const advisorChoice = (() => {
       if (corrected >= data.min_quality) break;
       found[choice.row].broken = found[choice.row].picked = true;
     }
-    const doubts = [...data.doubts];
+    const doubts = choice ? [...data.rows[choice.row].doubts] : [];
     if (choice) {
       const admitted = places.filter((i) => !found[i].broken || found[i].may);
       const other = choose(data, at, spent, admitted).row;
@@ -196,6 +196,29 @@ const advisorChoice = (() => {
     return found.sort((one, two) => one.x - two.x);
   }
 
+  // The shares of the time from which on a row paid by the hour is cheaper than one paid by the token.
+  function busyFrom(data, at, places) {
+    const known = places.filter((i) => data.rows[i].terms), asked = at.queries * at.horizon, found = [];
+    const paid = (byTokens) => worthIt(data, at, known.filter((i) => (data.rows[i].terms.per_hour === null) === byTokens));
+    for (const i of paid(false)) for (const j of paid(true)) {
+      const [one, two] = [costs(data.rows[i], at), costs(data.rows[j], at)];
+      const work = one.per_query * (data.utilisation || 1) * asked, saved = two.per_query * asked - (one.fixed - two.fixed);
+      if (saved <= 0 || (data.rows[i].terms.error || 0) * one.fixed >= saved) continue;
+      if (work / saved >= data.idlest && work / saved <= 1) found.push({ x: work / saved, below: j, above: i });
+    }
+    return found.sort((one, two) => one.x - two.x);
+  }
+
+  // The break-even points at a setting, of the rows that may be chosen there: those that the report lists.
+  function breakEven(data, at, held) {
+    const places = data.rows.map((_, i) => i).filter((i) => !held[i].broken);
+    return {
+      queries: meetings(data, at, "queries", places),
+      every: meetings(data, at, "every", places),
+      utilisation: busyFrom(data, at, places),
+    };
+  }
+
   // The data as they stand in the page, ready to be judged.
   function read(data) {
     const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (mark) => mark.charCodeAt(0)).buffer);
@@ -205,5 +228,5 @@ const advisorChoice = (() => {
       : data;
   }
 
-  return { judge, line, meetings, read };
+  return { judge, line, meetings, breakEven, read };
 })();

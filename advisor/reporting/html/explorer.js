@@ -36,7 +36,8 @@
     { name: "margin", title: "Margin", list: data.margins.map((_, i) => i), say: (i) => String(data.margins[i]), smooth: false },
   ];
   let at = { ...now }, axis = "time";
-  const same = (one, two) => one.decided === two.decided && (one.choice && one.choice.row) === (two.choice && two.choice.row);
+  const alike = (one, two) => (one.choice && one.choice.row) === (two.choice && two.choice.row);
+  const same = (one, two) => one.decided === two.decided && alike(one, two);
 
   const panel = make("div", "knobs");
   for (const knob of knobs) {
@@ -68,17 +69,17 @@
   const meets = make("div", "turns");
   const table = make("div", "scroll", "", { role: "region", "aria-label": "Costs at these settings, table", tabindex: 0 });
 
-  // Where along a slider the outcome becomes another one, first upwards, then downwards.
+  // Where along a slider another row is chosen, first upwards, then downwards: as advisor/verdict/flips.py has it.
   function turns(knob, here) {
     const place = knob.list.indexOf(at[knob.name]), found = [];
     for (const step of [1, -1]) {
       for (let i = place + step; i >= 0 && i < knob.list.length; i += step) {
         const there = advisorChoice.judge(data, { ...at, [knob.name]: knob.list[i] });
-        if (same(there, here)) continue;
-        let [near, far] = [knob.list[i - step], knob.list[i]];
-        for (let turn = 0; turn < 20 && knob.smooth && near !== null && far !== null; turn++) {
+        if (alike(there, here)) continue;
+        let [near, far] = [knob.list[i - step], knob.list[i]].map((value) => (value === null ? data.never : value));
+        for (let turn = 0; turn < 20 && knob.smooth; turn++) {
           const middle = Math.sqrt(near * far);
-          if (same(advisorChoice.judge(data, { ...at, [knob.name]: middle }), here)) near = middle; else far = middle;
+          if (alike(advisorChoice.judge(data, { ...at, [knob.name]: middle }), here)) near = middle; else far = middle;
         }
         found.push({ up: step > 0, value: far, there });
         break;
@@ -89,9 +90,9 @@
   const called = ({ choice, decided }) =>
     choice ? [code(choice.row), decided ? "" : " (provisionally)"] : ["nothing that keeps the limits"];
   const condition = (knob, { up, value }) => ({
-    queries: `${up ? "More" : "Fewer"} than ${digits(value || 0)} queries a day`,
-    horizon: `A horizon ${up ? "above" : "below"} ${days(value || 0)}`,
-    every: value === null ? "Documents never change" : `Documents change ${up ? "less" : "more"} often than every ${days(value)}`,
+    queries: `${up ? "More" : "Fewer"} than ${digits(value)} queries a day`,
+    horizon: `A horizon ${up ? "above" : "below"} ${digits(value)} days`,
+    every: `Documents change ${up ? "less" : "more"} often than every ${digits(value)} days`,
     margin: `A margin of ${data.margins[value]} or ${up ? "more" : "less"}`,
   })[knob.name];
 
@@ -121,7 +122,7 @@
         item.append(...called(turn.there), ".");
         list.append(item);
       }
-    flips.replaceChildren(make("h3", "", "When it changes"), list.children.length ? list : make("p", "note", "No single slider changes it."));
+    flips.replaceChildren(make("h3", "", "When it changes"), list.children.length ? list : make("p", "note", "No single slider changes the choice."));
   }
 
   // Below each slider: what would be chosen along it, by the numbers of the rows.
@@ -199,23 +200,29 @@
       draw(svg, "text", { class: `name ${kindOf(i)}`, x: wide - right + 20, y: y + 4 }, named ? `${rows[i].key} ${spec}` : rows[i].key);
     }
     const met = advisorChoice.meetings(data, at, axis, places.filter((i) => !here.held[i].broken)).filter(({ x }) => x > from && x < to);
-    for (const { x, y } of met) draw(svg, "circle", { class: "meet", cx: px(x), cy: py(y), r: 4 });
+    const place = (x) => ({ time: days(x), queries: `${digits(x)} queries a day`, every: `changes every ${days(x)}` })[axis];
+    for (const { x, y, below, above } of met)
+      draw(draw(svg, "circle", { class: "meet", cx: px(x), cy: py(y), r: 4 }), "title", {}, `${rows[below].spec} and ${rows[above].spec} cost the same at ${place(x)}`);
     figure.replaceChildren(svg.parentNode, make("figcaption", "note",
-      "Numbers are those of the table below; the line in colour is the choice, dashed lines break a limit, rings are break-even points."));
+      "Numbers are those of the table below; the line in colour is the choice, dashed lines break a limit, rings are where two cost the same."));
     for (const button of axes.children) button.setAttribute("aria-pressed", String(button.dataset.axis === axis));
-    showMeetings(met, chosen);
+    showBreakEven(advisorChoice.breakEven(data, at, here.held), chosen);
   }
 
-  function showMeetings(met, chosen) {
+  // The break-even points at these settings in the report's words, those of the choice first.
+  function showBreakEven({ queries, every, utilisation }, chosen) {
     const list = make("ul"), own = ({ below, above }) => below === chosen || above === chosen;
-    for (const { x, below, above } of [...met.filter(own), ...met.filter((one) => !own(one))].slice(0, 8)) {
-      const where = { time: `${days(x)} (${digits(x * at.queries)} queries)`, queries: `${digits(x)} queries a day (${digits(x * at.horizon)} in all)`, every: `${days(x)} between changes` }[axis];
+    const said = [
+      ...queries.map((one) => ({ ...one, words: ["Up to about ", digits(one.x * at.horizon, 2), " queries in all, ", code(one.below), " is cheaper; beyond, ", code(one.above), "."] })),
+      ...every.map((one) => ({ ...one, words: ["If the documents change more often than about every ", digits(one.x, 2), " days, ", code(one.below), " is cheaper; if less often, ", code(one.above), "."] })),
+      ...utilisation.map((one) => ({ ...one, words: ["On hardware that is busy less than about ", digits(100 * one.x), " % of the time, ", code(one.above), " is dearer than the tokens of ", code(one.below), "; busier, it is cheaper."] })),
+    ];
+    for (const { words } of [...said.filter(own), ...said.filter((one) => !own(one))]) {
       const item = make("li");
-      item.append(code(below), ` is cheaper than `, code(above), ` up to ${where}, and dearer from there on.`);
+      item.append(...words);
       list.append(item);
     }
-    if (met.length > 8) list.append(make("li", "note", `and ${met.length - 8} more`));
-    meets.replaceChildren(make("h3", "", "Break-even"), met.length ? list : make("p", "note", "No two that are worth a choice cost the same anywhere in this picture."));
+    meets.replaceChildren(make("h3", "", "Break-even"), said.length ? list : make("p", "note", "No two that are worth a choice cost the same at any traffic, or any pace of changes."));
   }
 
   function showTable({ choice, decided, spent, held }) {

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from advisor.reporting.html.lines_chart import lines_chart
-from advisor.reporting.html.markup import data
+from advisor.reporting.html.markup import data, listed, prose, tag
 from advisor.reporting.interactive import CostExplorer
 from advisor.verdict import costs
-from advisor.verdict.break_even import SHORTEST_DAYS
+from advisor.verdict.break_even import LEAST_UTILISATION, SHORTEST_DAYS
 from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, CostTerms, Exploration, Selection
+from advisor.verdict.flips import NEVER
 
 
 def explorer(block: CostExplorer, name: str) -> str:
@@ -23,9 +24,10 @@ def explorer(block: CostExplorer, name: str) -> str:
     """
     found = values(block.found)
     rows = [{**row, "key": block.keys.get(row["spec"], "")} for row in found["rows"]]
+    points = tag("h3", "Break-even") + listed(map(prose, block.points)) if block.points else ""
     return (
         f"<h3>Costs over time</h3>{data({**found, 'rows': rows}, 'costs-data')}"
-        f'<div id="costs-explorer" class="explorer">{lines_chart(block.present, name)}</div>'
+        f'<div id="costs-explorer" class="explorer">{lines_chart(block.present, name)}{points}</div>'
     )
 
 
@@ -49,10 +51,12 @@ def values(found: Exploration) -> dict[str, Any]:
         "min_quality": limits.min_quality,
         "better": [_bits(line) for line in found.better],
         "no_worse": [[_bits(line) for line in at_margin] for at_margin in found.no_worse],
-        "doubts": found.doubts,
         "tolerance": costs.TOLERANCE,
         "cent": costs.CENT,
         "shortest": SHORTEST_DAYS,
+        "idlest": LEAST_UTILISATION,
+        "never": NEVER,
+        "utilisation": limits.utilisation,
         "selection": _selection(found.selection) if found.selection else None,
     }
 
@@ -68,7 +72,7 @@ def _row(found: Candidate) -> dict[str, Any]:
         "broken": found.broken,
         "excluded": found.excluded,
         "open": found.open,
-        "alike": found.alike,
+        "doubts": found.doubts,
     }
 
 
