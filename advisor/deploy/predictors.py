@@ -95,7 +95,7 @@ def recorded_model(
     Raises:
         UserError: the record does not say how, or it cannot be had any more.
     """
-    member = _model_of(comparison, run)
+    member = model_of(comparison, run)
     if not member.loaded_from:
         raise UserError(
             f"{comparison.folder}: does not say how its model {member.facts.id} was loaded",
@@ -109,7 +109,7 @@ def keeps_texts(comparison: Comparison) -> bool:
     return bool(comparison.task.limits.get("local_only"))
 
 
-def _model_of(comparison: Comparison, run: Run) -> Member:
+def model_of(comparison: Comparison, run: Run) -> Member:
     """The model that a run was recorded with; of one that was measured to the end there is one."""
     return comparison.model_of(run) or comparison.models[0]
 
@@ -124,7 +124,7 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
     again = f"measure it again with advisor compare: --approach {run.spec} --fresh"
     if not intact(place):
         raise UserError(f"{place}: what was fitted is not there, or was damaged", again)
-    described, facts = model.describe(), _model_of(comparison, run).facts
+    described, facts = model.describe(), model_of(comparison, run).facts
     for name in MODEL if facts.revision else ("id", *MODEL):
         then, now = (str(of).rpartition("@")[2] for of in (getattr(facts, name), described[name]))
         if then != now:  # by contents: a folder of weights may lie elsewhere now
@@ -134,13 +134,14 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
                 "name the model that was measured, or leave it out",
             )
     try:
-        brief = _brief(place)
+        brief = brief_of(place)
         return parse(apart(run.spec)[0]).restore(place, brief, model)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{place}: cannot be brought back without its task ({reason})", again) from error
 
 
-def _brief(place: Path) -> TaskBrief:
+def brief_of(place: Path) -> TaskBrief:
+    """The brief of the task that something was fitted for, as it was saved with it."""
     saved = json.loads((place / BRIEF).read_text(encoding="utf-8"))
     return TaskBrief(**{**saved, "labels": tuple(saved["labels"])})

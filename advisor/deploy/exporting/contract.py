@@ -8,7 +8,7 @@ that shows, is not its business (`advisor.deploy.exporting.certificate`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from advisor.approaches import Approach, Predictor
 from advisor.measuring.records import Comparison, Run
-from advisor.models import LanguageModel
+from advisor.models import LanguageModel, Prompt
 from advisor.tasks import TaskBrief
 
 
@@ -72,13 +72,27 @@ class Reloaded:
     generated: Predictor | None = None
 
 
+@dataclass(frozen=True)
+class Exactness:
+    """Whether an export without loss holds what was measured, looked at number by number and token by token.
+
+    Attributes:
+        facts: what was looked at, as plain JSON values; empty where nothing was.
+        differs: what is not the same, as a sentence without a full stop; empty where nothing is.
+    """
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    differs: str = ""
+
+
 class Exporter(ABC):
     """A format in which a row leaves its run folder.
 
     Class attributes:
         name: by which it is registered, and what `--as` takes.
         lossy: whether numbers are rounded to others than those that were measured, as by quantisation. What is not
-            lossy is asked for identical answers; what is, is judged by the margin.
+            lossy has to hold what was measured exactly (`exactness`); how well either answers by its runtime, whose
+            arithmetic rounds in ways of its own, is judged by the margin.
     """
 
     name: ClassVar[str]
@@ -103,3 +117,11 @@ class Exporter(ABC):
         Raises:
             UserError: the runtime is not installed, or does not take it.
         """
+
+    def exactness(self, row: FittedRow, folder: Path, prompts: Sequence[Prompt]) -> Exactness:
+        """Whether what was written without loss is what was measured.
+
+        Args:
+            prompts: that were compared.
+        """
+        return Exactness()
