@@ -98,9 +98,9 @@ def _sections(
     if not certificate.passed:
         yield "**The certificate of this export failed. Do not use it in place of what was measured.**"
     yield (
-        f"The row {code(plain(row.run.spec))} of a comparison by Advisor on the task {text(plain(task.name))}, exported "
-        f"as {code(exporter.name)}. Base model: {text(base_name(model))}, revision {code(model.revision or UNKNOWN)}, "
-        f"measured in {text(model.dtype)}{f' from {text(model.quantisation)} weights' if model.quantisation else ''}."
+        f"The row {code(plain(row.run.spec))} of a comparison by Advisor on the task {text(plain(task.name))}, "
+        f"exported as {code(exporter.name)}. Base model: {text(base_name(model))}, "
+        f"revision {code(model.revision or UNKNOWN)}, measured in {text(model.dtype)}{f' from {text(model.quantisation)} weights' if model.quantisation else ''}."
     )
     yield "## Task\n\n" + _list(_task(row))
     yield "## Quality\n\n" + _list(_qualities(row, certificate))
