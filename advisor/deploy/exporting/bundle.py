@@ -65,4 +65,4 @@ def _beside(row: FittedRow) -> Iterator[str]:
             "The base model's weights are not in the bundle: they are loaded by the name that was recorded, or by "
             "--model where they lie elsewhere, and have to be of the same revision."
         )
-    yield "Questions of the test set are not in it; the answers to them and what was right are, for its figures."
+    yield "CertifiedQueries of the test set are not in it; the answers to them and what was right are, for its figures."
