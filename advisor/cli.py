@@ -122,7 +122,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-_SLOW = ("import", "profile", "clean", "recommend", "compare", "curve", "answer", "serve")
+_SLOW = ("import", "profile", "clean", "recommend", "compare", "curve", "answer", "serve", "export")
 """Commands that read a task or load a model; a report is there in a moment."""
 
 _MODULES = {"import": "importing"}  # where a command's own name is no module's
@@ -182,6 +182,11 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
         "serve",
         "serve what a comparison has fitted, behind a port that OpenAI's clients speak to",
         "The recommended row, or another one of the run folder. Ends with Ctrl-C or SIGTERM.",
+    ),
+    (
+        "export",
+        "write a measured row as others load it, and certify that it answers as it was measured",
+        "As merged weights, an adapter, a bundle, ONNX or GGUF, loaded again by the runtime that it is for.",
     ),
     ("approaches", "what is installed, with its parameters", ""),
     ("models", "what models and embedders can be named", ""),

@@ -28,7 +28,8 @@ def load_predictor(folder: str | Path, spec: str | None = None, model: LanguageM
     were saved. The folder may have been moved, and the task may be gone.
 
     Args:
-        spec: of the row; None takes the recommended one, else the provisional one, which is named on stderr.
+        spec: of the row; None takes the only one, the recommended one, or else the provisional one, which is named on
+            stderr.
         model: None loads the recorded one.
 
     Raises:
@@ -74,6 +75,10 @@ def _as_recorded(spec: str) -> str:
 
 
 def _recommended(comparison: Comparison) -> str:
+    """The only row that there is, as in a bundle; else the one that the comparison chooses."""
+    rows = {run.spec for run in comparison.runs}
+    if len(rows) == 1:
+        return rows.pop()
     decision = with_race(decide(comparison, Limits(**comparison.task.limits)))
     found = decision.recommendation
     if found.approach is None:
@@ -95,7 +100,7 @@ def recorded_model(
     Raises:
         UserError: the record does not say how, or it cannot be had any more.
     """
-    member = _model_of(comparison, run)
+    member = model_of(comparison, run)
     if not member.loaded_from:
         raise UserError(
             f"{comparison.folder}: does not say how its model {member.facts.id} was loaded",
@@ -109,7 +114,7 @@ def keeps_texts(comparison: Comparison) -> bool:
     return bool(comparison.task.limits.get("local_only"))
 
 
-def _model_of(comparison: Comparison, run: Run) -> Member:
+def model_of(comparison: Comparison, run: Run) -> Member:
     """The model that a run was recorded with; of one that was measured to the end there is one."""
     return comparison.model_of(run) or comparison.models[0]
 
@@ -124,7 +129,7 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
     again = f"measure it again with advisor compare: --approach {run.spec} --fresh"
     if not intact(place):
         raise UserError(f"{place}: what was fitted is not there, or was damaged", again)
-    described, facts = model.describe(), _model_of(comparison, run).facts
+    described, facts = model.describe(), model_of(comparison, run).facts
     for name in MODEL if facts.revision else ("id", *MODEL):
         then, now = (str(of).rpartition("@")[2] for of in (getattr(facts, name), described[name]))
         if then != now:  # by contents: a folder of weights may lie elsewhere now

@@ -141,7 +141,7 @@ def _ready(
     module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
     if source.adapter is not None:
         module = merge(source.id, module, source.adapter)
-    renderer = Renderer(tokenizer, window_of(module.config, tokenizer), _end_ids(module))
+    renderer = Renderer(tokenizer, window_of(module.config, tokenizer), end_ids_of(module))
     rows = module.get_input_embeddings().weight.shape[0]
     if renderer.highest_id >= rows:
         raise UserError(
@@ -260,7 +260,7 @@ def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) 
     name = weights.name
     config = config_of(name, weights.folder, trust_remote_code)
     with _reading(name):
-        loaded: Any = _loader(config).from_pretrained(
+        loaded: Any = loader_of(config).from_pretrained(
             weights.folder,
             dtype=weights.number_format,
             trust_remote_code=trust_remote_code,
@@ -279,7 +279,7 @@ def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) 
     return module
 
 
-def _loader(config: Any) -> Any:
+def loader_of(config: Any) -> Any:
     """Transformers' loader for a configuration: models that see and write are listed apart from those that only write,
     unless these are the same."""
     sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
@@ -294,7 +294,8 @@ def window_of(config: Any, tokenizer: Any) -> int:
     return min(window, stated) if 0 < stated < 10**9 else window
 
 
-def _end_ids(module: Any) -> list[int]:
+def end_ids_of(module: Any) -> list[int]:
+    """Tokens that end an answer, as a model's generation configuration states them, else its configuration."""
     text = module.config.get_text_config(decoder=True)
     for holder in (module.generation_config, text):
         end = getattr(holder, "eos_token_id", None)

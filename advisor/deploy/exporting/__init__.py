@@ -1,0 +1,1 @@
+"""A measured row taken elsewhere: written in a format that others load, loaded again by them, and compared."""
