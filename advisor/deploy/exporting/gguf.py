@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +37,7 @@ class GgufFile(Exporter):
     name: ClassVar[str] = "gguf"
     library: ClassVar[str] = "gguf"
     lossy: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("type",)
 
     def __init__(self, type: str = USUAL) -> None:
         if type.upper() not in KINDS:
@@ -63,17 +63,15 @@ class GgufFile(Exporter):
             except ValueError as error:
                 raise UserError(f"{row.run.spec} as gguf: {error}", "advisor export ... --as merged") from error
         facts = {"format": "GGUF", "precision": self.kind, "runtime": "llama.cpp", "context_tried": self._context(row)}
-        notes = (
-            f"Start it with the row's own instruction as system message: llama-server -m {FILE} --jinja.",
-            *([] if row.brief.kind == "classification" else [_ENDS]),
-        )
+        start = f"llama-server -m {FILE} --jinja, with the task's instruction (above) as the system message."
+        notes = (start, *([] if row.brief.kind == "classification" else [_ending(row)]))
         return ExportedFiles((FILE,), notes, facts)
 
     @contextmanager
     def reloaded(self, row: FittedRow, folder: Path) -> Iterator[Reloaded]:
         """By llama.cpp's server, asked as any server is; labels by the likelihoods that it tells, and generated under a
         grammar."""
-        threads = int(json.loads(json.dumps(row.model.describe().get("threads"))) or 1)
+        threads = int(row.model.describe().get("threads") or 1)
         with llama_cpp(folder / FILE, row.model.embedder, row.model.context_window, threads) as model:
             yield _asked(row, model)
 
@@ -82,7 +80,10 @@ class GgufFile(Exporter):
         return min(row.model.context_window, CONTEXT)
 
 
-_ENDS = "Answers end at the model's end of turn, and where the card says."
+def _ending(row: FittedRow) -> str:
+    decoding = prompted(row.predictor).asker.decoding
+    stops = f", at {' or '.join(map(repr, decoding.stop))}" if decoding.stop else ""
+    return f"Answers were taken greedily, and end at the end of the turn{stops}, or after {decoding.max_tokens} tokens."
 
 
 def _asked(row: FittedRow, model: ServedModel) -> Reloaded:
