@@ -97,11 +97,13 @@ class Exporter(ABC):
         lossy: whether numbers are rounded to others than those that were measured, as by quantisation. What is not
             lossy has to hold what was measured exactly (`exactness`); how well either answers by its runtime, whose
             arithmetic rounds in ways of its own, is judged by the margin.
+        takes: names of settings that may stand behind its name (`--as gguf:type=Q4_0`), its arguments.
     """
 
     name: ClassVar[str]
     library: ClassVar[str] = "transformers"
     lossy: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ()
 
     def refusal(self, row: FittedRow) -> str:
         """Why this format does not fit the row, as a sentence without a full stop; empty where it does."""

@@ -20,7 +20,8 @@ from advisor.models.prompt import CUE, Prompt
 T = TypeVar("T")
 TRIED = Prompt("Name the colour of the thing. Answer in one word.", "the sky")
 NONSENSE = ("qzvorb", "qzwelm")  # what no model answers unless it is held to it
-GOING_ON: tuple[Mapping[str, Any], ...] = ({}, {"add_generation_prompt": False, "continue_final_message": True})
+OF_ITSELF: Mapping[str, Any] = {}
+GOING_ON: tuple[Mapping[str, Any], ...] = (OF_ITSELF, {"add_generation_prompt": False, "continue_final_message": True})
 """What servers want to be told so that they go on with an answer that was begun: llama.cpp nothing, vLLM this."""
 AS_LIKELY = 0.05  # nats by which two ways to tell a likelihood may differ
 AROUND = 24  # tokens of the JSON around a label
@@ -77,6 +78,10 @@ class Doors:
             with clock.stopped():
                 self._goes_on = self._begins and any(map(self._going_on, GOING_ON))
         return self._goes_on
+
+    def assume_going_on(self, said: Mapping[str, Any]) -> None:
+        """Take the server to go on with an answer that was begun when it is told this, and do not try."""
+        self._wire.goes_on, self._goes_on = said, True
 
     def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
         """How likelihoods of these labels are told; None where they are not."""

@@ -17,7 +17,7 @@ from advisor.models.embedder import Embedder
 from advisor.models.hosted.asked import WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.client import ServerWire
-from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
+from advisor.models.hosted.doors import AROUND, OF_ITSELF, Doors, Told, Walk, chosen
 from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
@@ -62,6 +62,10 @@ class ServedModel(AskedModel):
     def assume_window(self, tokens: int) -> None:
         """Take the context window to be this, and do not ask for it."""
         self.context_window = tokens
+
+    def assume_going_on(self) -> None:
+        """Take the server to go on by itself with an answer that was begun, as llama.cpp does, and do not try."""
+        self._doors.assume_going_on(OF_ITSELF)
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
