@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,12 +19,17 @@ from advisor.deploy.predictors import chosen, keeps_texts, recorded_model, resto
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
+from advisor.measuring.batches import batches
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
 from advisor.models import LanguageModel
 from advisor.reporting import LiveProgress
 from advisor.tasks import Query
 from advisor.verdict import load_prices
+
+TOGETHER = 8
+"""Batches of queries that are read before the first of them is answered: put together as those of a comparison, by
+length, so that the queries of a test set get the answers that were recorded, to the last bit of bfloat16."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,10 +73,12 @@ def run(options: argparse.Namespace) -> int:
 def _answer(options: argparse.Namespace, predictor: Predictor, model: LanguageModel, query: str | None) -> None:
     """Answer the query, or each line of standard input."""
     if query is None:
-        for batch in _batches(sys.stdin, model.can.rows_at_once):
-            put_answers(predictor, batch, as_json=True)
+        size = model.can.rows_at_once
+        for queries in _read(sys.stdin, TOGETHER * size):
+            found = {p.id: p for batch in batches(queries, size) for p in predictor.predict(batch)}
+            put_answers([found[query.id] for query in queries], as_json=True)
     else:
-        put_answers(predictor, [Query("1", query)], as_json=options.json)
+        put_answers(predictor.predict([Query("1", query)]), as_json=options.json)
 
 
 def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:
@@ -90,19 +97,19 @@ def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | 
     return (asked[0], None) if asked[0] in rows or known(asked[0]) else (None, asked[0])
 
 
-def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
-    """The lines that are not empty, as queries by the number of their line."""
+def _read(lines: TextIO, most: int) -> Iterator[list[Query]]:
+    """The lines that are not empty, as queries by the number of their line, so many at a time."""
     queries = (Query(str(number), line.rstrip("\n")) for number, line in enumerate(lines, start=1) if line.strip())
     try:
-        while batch := list(islice(queries, size)):
-            yield batch
+        while found := list(islice(queries, most)):
+            yield found
     except UnicodeDecodeError as error:
         raise UserError(f"standard input: is no UTF-8 text ({error.reason})", "convert it: iconv -t UTF-8") from error
 
 
-def put_answers(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
-    """Print the answer to each query with the passages that it names, as text or as a JSON object on a line."""
-    for prediction in predictor.predict(queries):
+def put_answers(predictions: Sequence[Prediction], as_json: bool) -> None:
+    """Print answers with the passages that they name, as text or as a JSON object on a line."""
+    for prediction in predictions:
         text = escaped(json.dumps(answer_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
         put(sys.stdout, text + "\n")
 

@@ -39,21 +39,21 @@ class Plain(Predictor):
 
 
 def test_sources_stand_below_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    put_answers(Cites(), [Query("1", "how many")], as_json=False)
+    put_answers(Cites().predict([Query("1", "how many")]), as_json=False)
     first, second = capsys.readouterr().out.splitlines()
     assert first == "thirty"
     assert second.startswith("  [2] handbook: Holi") and second.endswith("days (page 4)") and "\x1b" not in second
 
 
 def test_sources_stand_in_the_json(capsys: pytest.CaptureFixture[str]) -> None:
-    put_answers(Cites(), [Query("1", "how many")], as_json=True)
+    put_answers(Cites().predict([Query("1", "how many")]), as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert found["text"] == "thirty"
     assert found["citations"] == [{"number": 2, "source": "handbook", "title": "Holi\x1bdays", "where": "page 4"}]
 
 
 def test_without_sources_nothing_is_added(capsys: pytest.CaptureFixture[str]) -> None:
-    put_answers(Plain(), [Query("1", "how many")], as_json=False)
-    put_answers(Plain(), [Query("1", "how many")], as_json=True)
+    put_answers(Plain().predict([Query("1", "how many")]), as_json=False)
+    put_answers(Plain().predict([Query("1", "how many")]), as_json=True)
     text, line = capsys.readouterr().out.splitlines()
     assert text == "thirty" and "citations" not in json.loads(line)
