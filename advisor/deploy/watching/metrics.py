@@ -267,7 +267,5 @@ def _one_of(known: Sequence[str], value: str) -> str:
 
 
 def _edges(row: MeasuredRow) -> tuple[float, ...]:
-    """Bounds of latencies, with the limit and what was measured among them, so that a percentile is exact there."""
-    limit = row.limits.p95_ms
-    own = (row.p95, 2 * row.p95 if row.p95 else None, limit / 1000 if limit else None)
-    return tuple(sorted({*_SECONDS, *(float(f"{edge:.4g}") for edge in own if edge)}))
+    """Bounds of latencies, with what is too slow among them, so that whether a percentile is beyond that is exact."""
+    return tuple(sorted({*_SECONDS, *(edge for edge in (row.slow,) if edge)}))

@@ -20,6 +20,9 @@ from advisor.verdict.sources import abstains
 OTHER = "other"
 """Stands for every answer that is none of the labels, and for labels beyond the first so many."""
 MOST_LABELS = 100
+SLOWER = 2.0
+"""Times the measured 95th percentile, which is slow where the task sets no limit: requests were measured alone, and in
+use they wait for their batch."""
 CONFIDENCE, SCORE, ABSTAINED = "confidence", "retrieval_score", "abstained"
 INPUT_WORDS, PROMPT_TOKENS, OUTPUT_WORDS = "input_words", "prompt_tokens", "output_words"
 QUANTITIES: Mapping[str, str] = {
@@ -76,6 +79,14 @@ class MeasuredRow:
     ttft_p50: float | None
     failing: float | None
     limits: Limits
+
+    @property
+    def slow(self) -> float | None:
+        """Seconds beyond which the 95th percentile is too slow, to four digits: the task's limit, else `SLOWER` times what
+        was measured; None where neither is known."""
+        if self.limits.p95_ms is not None:
+            return float(f"{self.limits.p95_ms / 1000:.4g}")
+        return None if self.p95 is None else float(f"{SLOWER * self.p95:.4g}")
 
 
 def measured_row(comparison: Comparison, run: Run) -> MeasuredRow:
