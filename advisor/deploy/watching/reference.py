@@ -82,8 +82,8 @@ class MeasuredRow:
 
     @property
     def slow(self) -> float | None:
-        """Seconds beyond which the 95th percentile is too slow, to four digits: the task's limit, else `SLOWER` times what
-        was measured; None where neither is known."""
+        """Seconds beyond which the 95th percentile is too slow, to four digits: the task's limit, else `SLOWER` times
+        what was measured; None where neither is known."""
         if self.limits.p95_ms is not None:
             return float(f"{self.limits.p95_ms / 1000:.4g}")
         return None if self.p95 is None else float(f"{SLOWER * self.p95:.4g}")
