@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     log = EventLog(options.log_texts)
     with LiveProgress():
         model = _model(options, comparison, found)
+        if options.raw and type(model).converse is LanguageModel.converse:
+            raise UserError(f"--raw: {model.name} takes no conversations as they are", "leave it out")
         predictor = _predictor(options, comparison, found, model)
         row = ServedRow(found.spec, brief_of(run_place(comparison, found)), model, predictor, options.raw)
         shelf = DocumentShelf(_shelf(comparison, found))
@@ -83,11 +85,11 @@ def run(options: argparse.Namespace) -> int:
     engine = Engine(row, bounds, Silent(), log)
     try:
         with paying(cap_of(options), load_prices(options.prices)):
-            serve(application(Service(engine, shelf, key, int(time.time()))), engine, place, log)
+            warm = serve(application(Service(engine, shelf, key, int(time.time()))), engine, place, log)
     finally:
         row.predictor.close()
         model.close()
-    return 0
+    return 0 if warm else 1
 
 
 def _shelf(comparison: Comparison, found: Run) -> Path:

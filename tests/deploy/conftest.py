@@ -81,7 +81,9 @@ class Served:
 
     def chat(self, text: str, **more: Any) -> Any:
         body = {"model": self.engine.row.spec, "messages": [{"role": "user", "content": text}], **more}
-        return self.http.post("/v1/chat/completions", json=body)
+        found = self.http.post("/v1/chat/completions", json=body)
+        wait_until(lambda: self.engine.idle)  # what is told of it is told by then
+        return found
 
     @contextmanager
     def listening(self) -> Iterator[str]:

@@ -186,3 +186,18 @@ def test_a_text_ends_after_as_many_tokens_as_were_asked_for() -> None:
 def test_bounds_are_above_nought(bound: str) -> None:
     with pytest.raises(UserError, match=f"--{bound.replace('_', '-')} is 0"):
         ServingBounds(**{bound: 0})
+
+
+def test_a_model_that_cannot_be_warmed_up_is_said_and_never_ready(served: Any, eventually: Callable[..., None]) -> None:
+    class Broken(Gated):
+        def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+            raise ValueError("no weights")
+
+    server = served("zero-shot", predictor=Broken())
+    told: list[str] = []
+    server.engine.on_failure = lambda: told.append("failed")
+    server.engine.start()
+    eventually(lambda: told == ["failed"])
+    assert server.http.get("/ready").json() == {"status": "failed"}
+    with pytest.raises(TurnedAway, match="could not be warmed up"):
+        asked(server, ["x"])

@@ -43,11 +43,12 @@ def test_a_query_is_answered_with_what_it_rests_on(served: Any) -> None:
     assert all(0 <= one.queue_seconds <= one.seconds for one in told)
 
 
-def test_a_label_comes_with_its_confidence(served: Any, light_task: Task) -> None:
+def test_a_label_comes_with_its_confidence(served: Any, light_task: Task, eventually: Callable[..., None]) -> None:
     server = served("zero-shot", task=light_task).ready()
     found = server.http.post("/answer", json={"query": "the blue sea"}).json()
     assert found["text"] == "blue"
     assert 0 < found["confidence"] <= 1
+    eventually(lambda: server.engine.idle)
     assert server.seen.of("answered")[0].label == "blue"
     assert server.chat("the blue sea", max_tokens=1).json()["choices"][0]["message"]["content"] == "blue"
 
@@ -249,7 +250,8 @@ def test_a_request_whose_time_is_over_is_told_so_once(served: Any) -> None:
     server = served("zero-shot", timeout=0.2)
     server.engine.row.model.writing = slow
     server.ready()
-    late = server.chat("slow")
+    asked = {"model": "zero-shot", "messages": [{"role": "user", "content": "slow"}]}
+    late = server.http.post("/v1/chat/completions", json=asked)
     assert error_of(late)[:2] == (503, "timeout")
     assert int(late.headers["retry-after"]) >= 1
     gate.set()

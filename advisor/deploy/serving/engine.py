@@ -1,4 +1,4 @@
-"""The engine of a server: a bounded queue, and one thread that owns the predictor and answers what waits in batches."""
+"""The engine of a server: a bounded queue, and threads that take turns with the predictor to answer what waits."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ from advisor.deploy.serving.tickets import Event, Inquiry, Ticket
 from advisor.deploy.serving.turns import TakingTurns
 from advisor.errors import UserError
 from advisor.models.clock import clock
+from advisor.models.crew import Crew, decoding_together
 from advisor.tasks import Document
 
+THREADS = 8
+"""Batches that can be decoded together: what waits beyond them joins when one of them is done."""
 State = Literal["starting", "ready", "draining", "failed"]
 
 
 class Engine:
-    """Answers requests in batches: whatever waits when the last batch is done, up to what the model does at once.
+    """Answers requests in batches: whatever waits when it is a thread's turn, up to what the model does at once.
 
-    Requests join at the borders between batches (dynamic batching) and are settled when their batch is done; what is
-    heard of an answer meanwhile is handed to its own request alone.
+    Where a model that runs here writes its answers, it is the next thread's turn between any two tokens: what it takes
+    joins those that are being decoded, and each batch leaves when its own answers are there (continuous batching).
+    Else the turn is passed on when a batch is done. What is heard of an answer is handed to its own request alone.
 
     Args:
         bounds: of the queue.
         observer: is told what happens.
         log: takes a line for every request.
+
+    Attributes:
+        state: what it is doing.
+        on_failure: is called where it could not be warmed up.
     """
 
     def __init__(self, row: ServedRow, bounds: ServingBounds, observer: Observer, log: EventLog) -> None:
@@ -42,18 +50,24 @@ class Engine:
         self.state: State = "starting"
         self._log = log
         self._accounts = Accounts(row, observer, log)
-        self._threads = row.model.describe().get("threads")
+        self._cores = row.model.describe().get("threads")
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
+        self._claimed = False  # by a thread that takes what waits as soon as it has the turn
+        self.on_failure: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
         self._turns = TakingTurns()
+        self._crew = Crew(self._turns)
         self._indexing = threading.Lock()
         self._last_seconds = 0.0
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._threads = [threading.Thread(target=self._begin, name="engine-0", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(1, THREADS)
+        ]
 
     def start(self) -> None:
         """Begin: answer once to warm up, then what is asked."""
-        self._thread.start()
+        self._threads[0].start()
 
     @property
     def idle(self) -> bool:
@@ -104,10 +118,12 @@ class Engine:
             self._changed.notify_all()
 
     def close(self, seconds: float = 5.0) -> None:
-        """End the thread, once what it answers now is answered, or after so long."""
+        """End the threads, once what they answer now is answered, or after so long."""
         self.drain()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        over = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, over - time.monotonic()))
 
     def change(self, documents: Sequence[Document], keep: Callable[[], None]) -> tuple[int, float]:
         """Answer with these documents from the next batch on; meanwhile what is asked is answered with those before.
@@ -158,59 +174,80 @@ class Engine:
         batches = len(self._waiting) / max(self.row.rows_at_once, 1) + 1
         return max(1, min(60, math.ceil(batches * self._last_seconds)))
 
-    def _work(self) -> None:
-        with clock.of_a_run():
-            try:
-                if self._threads:
-                    self.row.model.use_threads(int(self._threads))  # each thread has a number of its own
-                with self._turns.answering():
-                    self.row.warm_up()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the server says that it is not ready
-                self._log.error(error, at="warm-up")
-                with self._changed:
-                    self.state = "failed"
-                return
+    def _begin(self) -> None:
+        """Warm up, and work with the other threads."""
+        try:
+            with clock.of_a_run(), self._turns.answering():
+                self.row.warm_up()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server says that it is not ready
+            self._log.error(error, at="warm-up")
             with self._changed:
-                self.state = "ready" if self.state == "starting" else self.state
-            self._log.write("ready", spec=self.row.spec)
-            while batch := self._next():
-                self._do(batch)
-
-    def _next(self) -> list[Ticket]:
-        """The requests that are done next, of the same work as the one that waits longest; none at the end."""
+                self.state = "failed"
+            self.on_failure()
+            return
         with self._changed:
-            while not any(ticket.wanted for ticket in self._waiting):
-                self._waiting.clear()
-                if self.state == "draining":
-                    return []
+            self.state = "ready" if self.state == "starting" else self.state
+        self._log.write("ready", spec=self.row.spec)
+        for thread in self._threads[1:]:
+            thread.start()
+        self._work()
+
+    def _work(self) -> None:
+        with clock.of_a_run(), decoding_together(self._crew):
+            if self._cores:
+                self.row.model.use_threads(int(self._cores))  # each thread has a number of its own
+            while self._claim():
+                with self._turns.answering():
+                    began = time.perf_counter()
+                    batch = self._taken(began)
+                    self._settle(batch)
+                self._last_seconds = time.perf_counter() - began
+                self._account(batch)
+
+    def _claim(self) -> bool:
+        """Wait until something waits that no other thread is about to take; whether there is more to come."""
+        with self._changed:
+            while self._claimed or not any(ticket.wanted for ticket in self._waiting):
+                if self.state == "draining" and not self._claimed:
+                    self._waiting.clear()
+                    self._changed.notify_all()
+                    return False
                 self._changed.wait()
+            self._claimed = True
+            return True
+
+    def _taken(self, now: float) -> list[Ticket]:
+        """The requests that are done next, of the same work as the one that waits longest; none if all are gone."""
+        with self._changed:
+            self._claimed = False
             wanted = [ticket for ticket in self._waiting if ticket.wanted]
-            work = wanted[0].asked.work
+            work = wanted[0].asked.work if wanted else "answer"
             batch = [ticket for ticket in wanted if ticket.asked.work == work][: max(self.row.rows_at_once, 1)]
             taken = set(map(id, batch))
             self._waiting = deque(ticket for ticket in wanted if id(ticket) not in taken)
-            self._running = batch
+            self._running += batch
+            self._changed.notify_all()
+        for ticket in batch:
+            ticket.begun = now
         self._tell()
         return batch
 
-    def _do(self, batch: Sequence[Ticket]) -> None:
-        began = time.perf_counter()
-        for ticket in batch:
-            ticket.begun = began
-        self._settle(batch)
-        self._last_seconds = time.perf_counter() - began
+    def _account(self, batch: Sequence[Ticket]) -> None:
+        """A batch is done."""
         for ticket in batch:
             self._accounts.answered(ticket)
         with self._changed:
-            self._running = []
+            done = set(map(id, batch))
+            self._running = [ticket for ticket in self._running if id(ticket) not in done]
             self._changed.notify_all()
         self._tell()
 
     def _settle(self, batch: Sequence[Ticket]) -> None:
         """Answer a batch; where that fails, each request alone, so that none suffers from another."""
+        if not batch:
+            return
         try:
-            with self._turns.answering():
-                self.row.do(batch)
+            self.row.do(batch)
         except Exception as error:  # noqa: BLE001 - the server goes on, whatever became of one batch
             if len(batch) > 1:
                 for ticket in batch:

@@ -60,10 +60,10 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(app: App, engine: Engine, at: socket.socket, log: EventLog) -> None:
+def serve(app: App, engine: Engine, at: socket.socket, log: EventLog) -> bool:
     """Serve until SIGTERM or Ctrl-C: what was accepted is answered, and what comes then is turned away.
 
-    A second signal does not wait for the answers.
+    A second signal does not wait for the answers. Returns whether the model could be warmed up.
     """
     server = server_of(app, engine, log)
     host, port = at.getsockname()[:2]
@@ -74,6 +74,7 @@ def serve(app: App, engine: Engine, at: socket.socket, log: EventLog) -> None:
     server.run(sockets=[at])
     engine.close()
     log.write("ended")
+    return engine.state != "failed"
 
 
 def server_of(app: App, engine: Engine, log: EventLog) -> Server:
@@ -106,6 +107,10 @@ def server_of(app: App, engine: Engine, log: EventLog) -> Server:
         engine.drain()
         threading.Thread(target=_end_when_idle, args=(server, engine, log), daemon=True).start()
 
+    def give_up() -> None:
+        server.should_exit = True
+
+    engine.on_failure = give_up
     server.handle_exit = end  # type: ignore[assignment, method-assign]
     return server
 

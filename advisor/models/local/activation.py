@@ -30,6 +30,7 @@ class Activation:
         self._placed: list[tuple[Level, Callable[[], None]]] = []  # from the ground up, with what takes each out again
         self._originals = [Originals(module)]  # of each level that is placed, and of the next one
         self._placing = False
+        self._asked: Adaptation | None = None  # the last one
 
     @property
     def adapted(self) -> bool:
@@ -44,6 +45,7 @@ class Activation:
 
     def activate(self, adaptation: Adaptation | None) -> None:
         """As of `LocalModel`."""
+        self._asked = adaptation
         goal = (*self._standing, *levels(adaptation))
         kept = 0
         while kept < min(len(goal), len(self._placed)) and goal[kept].key == self._placed[kept][0].key:
@@ -52,6 +54,11 @@ class Activation:
             self._take_out()
         for level in goal[kept:]:
             self._place(level)
+
+    def restoring(self) -> Callable[[], None]:
+        """As of `LocalModel`."""
+        now = self._asked
+        return lambda: self.activate(now)
 
     @contextmanager
     def standing_on(self, ground: Adaptation) -> Iterator[None]:

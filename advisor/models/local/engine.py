@@ -133,6 +133,10 @@ class LocalModel(LanguageModel):
         finally:
             self.revision = revision
 
+    def restoring(self) -> Callable[[], None]:
+        """Makes it compute with what it computes with now, whatever is active then."""
+        return self._activation.restoring()
+
     @torch.inference_mode()
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None

@@ -171,6 +171,21 @@ class Rows:
         before, sums = self.prefix.part(layer, query, scale)
         return joined(own, (before.transpose(0, 1), sums.T))
 
+    def join(self, other: Rows) -> None:
+        """Take up others behind these, which lie behind the same prefix and have as many layers."""
+        rows, capacity = self.count + other.count, max(self.capacity, other.capacity)
+        joined = []
+        for own, more in zip(self.layers, other.layers, strict=True):
+            pair = []
+            for ours, theirs in zip(own, more, strict=True):
+                kept = ours.new_zeros(rows, ours.shape[1], capacity, ours.shape[3])
+                kept[: self.count, :, : self.capacity] = ours[: self.count]
+                kept[self.count :, :, : other.capacity] = theirs[: other.count]
+                pair.append(kept)
+            joined.append((pair[0], pair[1]))
+        self.layers, self.count, self.capacity = joined, rows, capacity
+        self.lengths = torch.cat([self.lengths, other.lengths])
+
     def drop(self, rows: Sequence[int]) -> list[int]:
         """Give up these rows, each of whose numbers the last one takes; returns the others' old numbers, in order."""
         order = list(range(self.count))
