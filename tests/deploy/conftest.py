@@ -164,14 +164,20 @@ def colours_run(
 ) -> Comparison:
     """A classification that was measured, with limits."""
     limits = Limits(p95_ms=250.0, budget_usd=365.0, queries_per_day=1000.0)
-    task = replace(light_task, limits=limits)
+    things = (("the ripe tomato", "red"), ("a leaf", "green"), ("the sea at noon", "blue"), ("the sky", "blue"))
+    test = tuple(Example(f"t{n}", asked, colour) for n, (asked, colour) in enumerate(things))
+    task = replace(light_task, test=test, limits=limits)
     return compare(task, make_model(), ["few-shot:k=2"], out=tmp_path_factory.mktemp("colours") / "run")
 
 
 @pytest.fixture(scope="session")
 def desk_run(tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., Any], desk_task: Task) -> Comparison:
     """Questions with documents that were measured."""
-    return compare(desk_task, make_model(), ["rag:k=1"], out=tmp_path_factory.mktemp("desk") / "run")
+    asked = ("what of refunds", "tell me of parking, please", "lunch", "where are the keys and for whom is lunch")
+    test = tuple(Example(f"t{n}", one, "unanswerable" if n == 3 else "noon") for n, one in enumerate(asked))
+    return compare(
+        replace(desk_task, test=test), make_model(), ["rag:k=1"], out=tmp_path_factory.mktemp("desk") / "run"
+    )
 
 
 @pytest.fixture(scope="session")

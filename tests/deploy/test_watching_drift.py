@@ -13,6 +13,7 @@ import pytest
 from advisor.deploy.watching.drift import (
     DriftWindow,
     chance_difference,
+    chance_differences,
     chance_distance,
     distance,
 )
@@ -27,9 +28,9 @@ from tests.deploy.watched import answered, value
 
 def test_the_test_set_is_what_the_record_shows(desk_run: Comparison, desk_row: MeasuredRow) -> None:
     (run,) = desk_run.runs
-    words = [3, 3]  # "what of refunds"
-    assert desk_row.answers == 2
-    assert desk_row.moments["input_words"].mean == np.mean(words)
+    assert desk_row.answers == 4
+    assert desk_row.moments["input_words"].mean == np.mean([3, 5, 1, 9])
+    assert desk_row.moments["input_words"].deviation == np.std([3, 5, 1, 9], ddof=1)
     assert desk_row.moments["prompt_tokens"].mean == np.mean([p.prompt_tokens for p in run.predictions])
     scores = [p.passages[0].absolute for p in run.predictions]
     assert desk_row.moments["retrieval_score"].mean == pytest.approx(np.mean(scores))
@@ -130,4 +131,5 @@ def test_a_mean_of_few_test_examples_is_told_with_less_certainty() -> None:
     few, many = chance_difference(Moments(0, 1, 10), 500), chance_difference(Moments(0, 1, 1000), 500)
     assert many == pytest.approx(3.3 * math.sqrt(1 / 1000 + 1 / 500), rel=0.01)
     assert few > 4 * many
-    assert chance_difference(Moments(0, 1, 1)) == math.inf
+    row = row_of({}, one=Moments(0, 1, 1), constant=Moments(3, 0, 50), varied=Moments(0, 1, 50))
+    assert set(chance_differences(row)) == {"varied"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.deploy.watching import reference
-from advisor.deploy.watching.drift import WINDOW, chance_difference, chance_distance
+from advisor.deploy.watching.drift import WINDOW, chance_differences, chance_distance
 from advisor.deploy.watching.reference import MeasuredRow
 from advisor.verdict.costs import horizon
 
@@ -211,18 +211,18 @@ _WATCHED = {  # name, direction in which it is a fault, what is wrong, what to d
 
 
 def _quantities(row: MeasuredRow) -> Iterator[Alert]:
+    bounds = chance_differences(row)
     for quantity, (name, direction, summary, fix) in _WATCHED.items():
-        moments = row.moments.get(quantity)
-        if moments is None or moments.deviation == 0 or moments.number < 2:
+        if quantity not in bounds:
             continue
-        bound = _number(chance_difference(moments))
+        bound, mean = _number(bounds[quantity]), row.moments[quantity].mean
         series = f'advisor_drift_standardised_difference{{quantity="{quantity}"}}'
         yield _drift(
             name,
             f"{series} < -{bound}" if direction == "below" else f"abs({series}) > {bound}",
             summary,
             f"The mean is {{{{ $value | humanize }}}} standard deviations of the test set away from its mean there, "
-            f"{moments.mean:.4g}; by chance it is more than {bound} once in a thousand.",
+            f"{mean:.4g}; by chance it is more than {bound} once in a thousand.",
             fix,
         )
 

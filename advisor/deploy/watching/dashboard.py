@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from advisor.deploy.watching import reference
-from advisor.deploy.watching.drift import WINDOW, chance_difference, chance_distance
+from advisor.deploy.watching.drift import WINDOW, chance_differences, chance_distance
 from advisor.deploy.watching.panels import SOURCE, Panel, Section, placed
 from advisor.deploy.watching.reference import MeasuredRow
 
@@ -47,7 +47,6 @@ def _variables() -> list[dict[str, Any]]:
             "name": "instance",
             "label": "Instance",
             "datasource": SOURCE,
-            "definition": query,
             "query": {"query": query, "refId": "instances"},
             "refresh": 2,
             "multi": True,
@@ -235,10 +234,11 @@ def _drift(row: MeasuredRow) -> Iterator[Panel]:
         moved = ((_of("drift_answer_mix_distance"), "{{instance}}"),)
         said = "Total variation distance to the test set's mix; beyond the line once in a thousand by chance."
         yield Panel("Mix of answers", "percentunit", moved, said, line=bound)
-    bounds = [chance_difference(moments) for moments in row.moments.values() if moments.number > 1]
+    bounds = chance_differences(row).values()
     away = ((_of("drift_standardised_difference"), "{{quantity}}"),)
     said = "Means in standard deviations of the test set; beyond the lines once in a thousand by chance, each."
-    yield Panel("Means", "short", away, said, line=max(bounds, default=None), both=True)
+    if bounds:
+        yield Panel("Means", "short", away, said, line=max(bounds), both=True)
     for lengths in _lengths(row):
         both = (
             (_of("drift_mean", lengths), "{{quantity}}, now"),

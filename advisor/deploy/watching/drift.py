@@ -109,9 +109,17 @@ def chance_distance(row: MeasuredRow, size: int = WINDOW) -> float | None:
     return float(np.quantile(np.abs(now - then).sum(axis=1) / 2, 1 - CHANCE))
 
 
+def chance_differences(row: MeasuredRow, size: int = WINDOW) -> dict[str, float]:
+    """The bounds of all quantities that varied on the test set, so that there is a unit to tell a difference in."""
+    varied = {name: one for name, one in row.moments.items() if one.number > 1 and one.deviation > 0}
+    return {name: chance_difference(moments, size) for name, moments in varied.items()}
+
+
 def chance_difference(moments: Moments, size: int = WINDOW) -> float:
     """The difference of means, in standard deviations of the test set, that a full window of the same distribution is
-    beyond in `CHANCE` of cases, in either direction (Student's t with the test set's degrees of freedom)."""
-    if moments.number < 2:
-        return math.inf
+    beyond in `CHANCE` of cases, in either direction (Student's t with the test set's degrees of freedom).
+
+    Args:
+        moments: of at least two answers.
+    """
     return float(t.ppf(1 - CHANCE / 2, moments.number - 1)) * math.sqrt(1 / moments.number + 1 / size)
