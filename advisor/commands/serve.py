@@ -26,6 +26,7 @@ from advisor.measuring.reading import read_comparison, run_place
 from advisor.measuring.records import Comparison, Run
 from advisor.models import LanguageModel
 from advisor.models.load import VLLM
+from advisor.models.local.allocator import one_heap
 from advisor.reporting import LiveProgress
 from advisor.verdict import load_prices
 
@@ -63,6 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the end; returns the exit code."""
+    one_heap()
     bounds = ServingBounds(options.queue, options.timeout, options.max_tokens, options.max_body)
     key = os.environ.get(KEY, "").strip()
     check_address(options.host, key)

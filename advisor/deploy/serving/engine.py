@@ -177,6 +177,8 @@ class Engine:
     def _begin(self) -> None:
         """Warm up, and work with the other threads."""
         try:
+            if self._cores:
+                self.row.model.use_threads(int(self._cores))
             with clock.of_a_run(), self._turns.answering():
                 self.row.warm_up()
         except Exception as error:  # noqa: BLE001 - whatever it is, the server says that it is not ready

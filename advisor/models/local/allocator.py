@@ -13,7 +13,7 @@ import os
 
 LIMIT = "ADVISOR_MEMORY_GB"
 """Names the memory that this process is to keep to, in GB (`shortage.limit`)."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and values of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # names and values of glibc's malloc.h
 KEPT = 2**31 - 1  # bytes that may stay free at the end of the heap: as many as the parameter holds
 MAPPED_FROM = 2**17  # bytes of a block that is given back as soon as it is freed, where that is wanted
 LARGEST_IN_HEAP = 2**30  # bytes of a block that is taken from the heap, not mapped anew each time
@@ -33,6 +33,13 @@ def keep_memory() -> None:
         library.mallopt(M_MMAP_THRESHOLD, MAPPED_FROM if _limited() else LARGEST_IN_HEAP)
         if not _limited():
             library.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def one_heap() -> None:
+    """Have threads that compute in turns take memory from the same heap; before they do: glibc else gives each one of
+    its own, each of which keeps what its thread once needed."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def trim() -> None:
