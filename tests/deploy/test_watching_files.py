@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from advisor.deploy.watching.drift import WINDOW
 from advisor.deploy.watching.files import ALERTS, DASHBOARD, write_files
 from advisor.deploy.watching.metrics import PrometheusObserver
 from advisor.deploy.watching.panels import Panel
-from advisor.deploy.watching.reference import MeasuredRow
+from advisor.deploy.watching.reference import QUANTITIES, MeasuredRow, Moments
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison
 from advisor.verdict.prices import HourlyPrice, Tariff
@@ -376,3 +377,15 @@ def test_the_steps_of_the_image_run_in_a_clean_folder(written: Path, tmp_path: P
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"Advisor {VERSION} is in {tmp_path}/place/venv"
     assert (tmp_path / "place" / "venv" / "bin" / "advisor").is_file()
+
+
+def test_the_page_on_monitoring_names_every_metric_and_alert(colours_row: MeasuredRow, desk_row: MeasuredRow) -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    endings = re.compile("_(bucket|count|sum|created)$")
+    there = {endings.sub("", name) for row in (colours_row, desk_row) for name in names(row) if "advisor_" in name}
+    for name in there:
+        assert f"`{name}`" in page or f"`{name}_total`" in page
+    assert set(re.findall(r"`(advisor_\w+)`", page)) <= there
+    every = replace(colours_row, moments={name: Moments(3.0, 1.0, 9) for name in QUANTITIES})
+    fired = {alert.name for alert in alerts(every)}
+    assert fired == set(re.findall(r"`(Advisor\w+)`", page))

@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.deploy.watching import reference
 from advisor.deploy.watching.drift import WINDOW, chance_differences, chance_distance
-from advisor.deploy.watching.panels import SOURCE, Panel, Section, placed
+from advisor.deploy.watching.panels import SOURCE, Panel, PanelSection, placed
 from advisor.deploy.watching.reference import MeasuredRow
 
 UID = "advisor-serve"
@@ -57,15 +57,15 @@ def _variables() -> list[dict[str, Any]]:
     ]
 
 
-def sections(row: MeasuredRow) -> Iterator[Section]:
+def sections(row: MeasuredRow) -> Iterator[PanelSection]:
     """What is drawn of this row."""
-    yield Section("Now", tuple(_now(row)))
-    yield Section("Requests", tuple(_requests()))
-    yield Section("Latency", tuple(_latency(row)))
-    yield Section("Tokens and cost", tuple(_cost()))
-    yield Section("Answers", tuple(_answers(row)))
-    yield Section("Drift", tuple(_drift(row)))
-    yield Section("Process", tuple(_process()))
+    yield PanelSection("Now", tuple(_now(row)))
+    yield PanelSection("Requests", tuple(_requests()))
+    yield PanelSection("Latency", tuple(_latency(row)))
+    yield PanelSection("Tokens and cost", tuple(_cost()))
+    yield PanelSection("Answers", tuple(_answers(row)))
+    yield PanelSection("Drift", tuple(_drift(row)))
+    yield PanelSection("Process", tuple(_process()))
 
 
 def _of(metric: str, labels: str = "") -> str:

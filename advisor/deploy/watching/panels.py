@@ -42,19 +42,19 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Section:
+class PanelSection:
     """Panels below a heading."""
 
     title: str
     panels: tuple[Panel, ...]
 
 
-def placed(sections: Sequence[Section]) -> list[dict[str, Any]]:
+def placed(sections: Sequence[PanelSection]) -> list[dict[str, Any]]:
     """All panels, from left to right and from top to bottom, each section below a row of its own."""
     return list(_placed(sections))
 
 
-def _placed(sections: Sequence[Section]) -> Iterator[dict[str, Any]]:
+def _placed(sections: Sequence[PanelSection]) -> Iterator[dict[str, Any]]:
     number, top = 1, 0
     for section in sections:
         place = {"x": 0, "y": top, "w": COLUMNS, "h": 1}
