@@ -80,15 +80,15 @@ class PrometheusObserver:
             from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, Summary
         self.row = row
         self.registry: CollectorRegistry = CollectorRegistry()
-        own = {"registry": self.registry}
+        own = self.registry
         labels = {"answers": ("Answers by label.", {"label": (*row.labels, OTHER)})} if row.labels else {}
         table = {**_COUNTERS, **labels}
-        self._counters = {name: Counter(PREFIX + name, said, [*of], **own) for name, (said, of) in table.items()}
+        self._counters = {name: Counter(PREFIX + name, said, [*of], registry=own) for name, (said, of) in table.items()}
         for name, (_, of) in table.items():  # a series that begins with its first event would hide it from rate()
             for label, values in of.items():
                 for value in values:
                     self._counters[name].labels(**{label: value})
-        self._gauges = {name: Gauge(PREFIX + name, said, **own) for name, said in _GAUGES.items()}
+        self._gauges = {name: Gauge(PREFIX + name, said, registry=own) for name, said in _GAUGES.items()}
         buckets: dict[str, tuple[str, Sequence[float]]] = {
             **{name: (said, _edges(row)) for name, said in _TIMES.items()},
             **{name: (said, _TOKENS) for name, said in _SIZES.items()},
@@ -96,9 +96,9 @@ class PrometheusObserver:
             "retrieval_score": ("Score of the best passage that was found.", row.score_bounds or _SHARES),
         }
         self._histograms = {
-            name: Histogram(PREFIX + name, said, buckets=edges, **own) for name, (said, edges) in buckets.items()
+            name: Histogram(PREFIX + name, said, buckets=edges, registry=own) for name, (said, edges) in buckets.items()
         }
-        self._indexing = Summary(PREFIX + "document_indexing_seconds", "Changes of the documents.", **own)
+        self._indexing = Summary(PREFIX + "document_indexing_seconds", "Changes of the documents.", registry=own)
         ProcessCollector(registry=self.registry)
         self._computed = _Computed(row, tariff, window)
         self.registry.register(self._computed)
