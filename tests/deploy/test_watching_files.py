@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from advisor.cli import main
 from advisor.deploy.watching.alerts import alerts
 from advisor.deploy.watching.dashboard import sections
 from advisor.deploy.watching.drift import WINDOW
@@ -357,7 +358,7 @@ def test_the_steps_of_the_image_run_in_a_clean_folder(written: Path, tmp_path: P
         shutil.copy(ROOT / name, source / name)
     code = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
     made = [sys.executable, "-c", code, str(build / "wheels")]
-    subprocess.run(made, cwd=source, capture_output=True, check=True, timeout=60)
+    subprocess.run(made, cwd=source, capture_output=True, check=True, timeout=300)
     there = {"PYTHONPATH": sysconfig.get_path("purelib"), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     done = subprocess.run(
         ["sh", build / "install.sh", tmp_path / "place"],
@@ -372,7 +373,7 @@ def test_the_steps_of_the_image_run_in_a_clean_folder(written: Path, tmp_path: P
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"Advisor {VERSION} is in {tmp_path}/place/venv"
@@ -389,3 +390,11 @@ def test_the_page_on_monitoring_names_every_metric_and_alert(colours_row: Measur
     every = replace(colours_row, moments={name: Moments(3.0, 1.0, 9) for name in QUANTITIES})
     fired = {alert.name for alert in alerts(every)}
     assert fired == set(re.findall(r"`(Advisor\w+)`", page))
+
+
+def test_the_command_writes_them(tmp_path: Path, desk_run: Comparison, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", desk_run.folder, "rag:k=1", "--files", str(tmp_path / "made")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert str(tmp_path / "made" / "compose.yaml") in told
+    assert all(Path(line).is_file() for line in told)
+    assert main(["serve", desk_run.folder, "rag:k=1", "--files", str(tmp_path / "made")]) == 2
