@@ -213,3 +213,31 @@ def test_a_server_that_is_killed_comes_again_as_it_was_and_ends_when_it_is_told_
         with suppress(OSError):
             server.process.kill()
     assert {path: path.stat().st_mtime_ns for path in measured.rglob("*")} == before
+
+
+def test_documents_change_while_answers_are_being_decoded(
+    served: Any, desk_task: Task, llama: LocalModel, eventually: Any
+) -> None:
+    server = served("rag:k=1", model=llama, key="sk-right").ready()
+    over, said = threading.Event(), list[str]()
+    with client_of(server, "sk-right") as client:
+
+        def go_on(number: int) -> None:
+            while not over.is_set():
+                found = client.chat.completions.create(model="rag:k=1", messages=asked(f"what of keys {number}"))
+                said.append(found.model_extra["advisor"]["evidence"][0] if found.model_extra else "")
+
+        threads = [threading.Thread(target=go_on, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(said) > 3)
+        body = {"documents": [{"id": f"new-{number}", "text": f"new keys {number}"} for number in range(40)]}
+        assert server.http.post("/documents", json=body).status_code == 200
+        before = len(said)
+        eventually(lambda: len(said) > before + 6)
+        over.set()
+        for thread in threads:
+            thread.join(20)
+    assert set(said[:3]) == {"keys"}
+    assert said[-1].startswith("new-")
+    assert not server.seen.of("failed")

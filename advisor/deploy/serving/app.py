@@ -59,6 +59,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         (403, "not for this host, or not without a key"),
         (404, "no such model"),
         (408, "the body did not come in time"),
+        (409, "the row keeps no documents, or only pieces of them yet"),
         (413, "the body is too large"),
         (415, "the body is not application/json"),
         (429, "too many requests wait; Retry-After says for how long"),

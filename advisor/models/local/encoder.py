@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
+from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN, by_products, packed_attention
 from advisor.models.local.batches import ROWS_AT_ONCE, gathered, halving
 from advisor.models.local.kv import may_pack, passing_bytes, window
@@ -63,6 +64,7 @@ class PackedEncoder:
             return not_enough(error, f"embedding a text of {tokens:,} tokens", self.model.device, needs)
 
         for batch in gathered([len(rows[i]) for i in order], TOKENS_AT_ONCE):
+            clock.alarm()
             halving(batch, read, alone)
         return torch.stack([vectors[i] for i in range(len(texts))])
 
