@@ -133,6 +133,7 @@ HOMES = {
     "fastapi": ("advisor.deploy.serving.app",),
     "starlette": ("advisor.deploy.serving.app",),
     "uvicorn": ("advisor.deploy.serving.server",),
+    "prometheus_client": ("advisor.deploy.watching.metrics",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
@@ -156,6 +157,7 @@ HEAVY = (
     "wandb",
     "fastapi",
     "uvicorn",
+    "prometheus_client",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -16,19 +17,24 @@ from advisor.deploy.serving.app import Service, application
 from advisor.deploy.serving.bounds import ServingBounds
 from advisor.deploy.serving.engine import Engine
 from advisor.deploy.serving.events import EventLog
-from advisor.deploy.serving.observer import Silent
 from advisor.deploy.serving.row import ServedRow
 from advisor.deploy.serving.server import KEY, bound_socket, check_address, serve
 from advisor.deploy.serving.shelf import DocumentShelf
+from advisor.deploy.watching.files import write_files
+from advisor.deploy.watching.metrics import PrometheusObserver
+from advisor.deploy.watching.reference import measured_row
+from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
+from advisor.measuring.environment import hardware
 from advisor.measuring.reading import read_comparison, run_place
-from advisor.measuring.records import Comparison, Run
+from advisor.measuring.records import Comparison, Run, facts_of
 from advisor.models import LanguageModel
 from advisor.models.load import VLLM
 from advisor.models.local.allocator import one_heap
 from advisor.reporting import LiveProgress
-from advisor.verdict import load_prices
+from advisor.verdict import Prices, load_prices
+from advisor.verdict.prices import Tariff
 
 SHELVES = "serving"
 
@@ -53,6 +59,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give conversations to the row's weights as they are, without its instruction, examples and passages",
     )
+    parser.add_argument(
+        "--files",
+        metavar="FOLDER",
+        help="serve nothing, and write a dashboard for Grafana, alerts for Prometheus and a compose.yaml of all three",
+    )
     parser.add_argument("--log-texts", action="store_true", help="log what is asked and answered, too")
     model = parser.add_argument_group("model and machine", "default: as recorded")
     model.add_argument(
@@ -72,6 +83,9 @@ def run(options: argparse.Namespace) -> int:
     comparison = read_comparison(options.folder)
     options.offline = options.offline or keeps_texts(comparison)
     found = chosen(comparison, options.spec)
+    if options.files is not None:
+        put(sys.stdout, "".join(f"{path}\n" for path in write_files(options.files, comparison, found)))
+        return 0
     place = bound_socket(options.host, options.port)
     log = EventLog(options.log_texts)
     with LiveProgress():
@@ -84,14 +98,24 @@ def run(options: argparse.Namespace) -> int:
         if (documents := shelf.documents()) is not None:
             row.predictor = row.predictor.after(documents)
             log.write("documents", documents=len(documents), pieces=row.predictor.pieces, kept=True)
-    engine = Engine(row, bounds, Silent(), log)
+    prices = load_prices(options.prices)
+    observer = PrometheusObserver(measured_row(comparison, found), _tariff(prices, found, model))
+    engine = Engine(row, bounds, observer, log)
+    observer.ready_when(lambda: engine.state == "ready")
     try:
-        with paying(cap_of(options), load_prices(options.prices)):
+        with paying(cap_of(options), prices):
             warm = serve(application(Service(engine, shelf, key, int(time.time()))), engine, place, log)
     finally:
         row.predictor.close()
         model.close()
     return 0 if warm else 1
+
+
+def _tariff(prices: Prices, found: Run, model: LanguageModel) -> Tariff:
+    """What answering is paid by on this machine."""
+    facts = facts_of(model)
+    tariff = prices.tariff(facts, hardware(facts.device_name))
+    return tariff if found.uses_model else tariff.without_model
 
 
 def _shelf(comparison: Comparison, found: Run) -> Path:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from advisor.deploy.serving.observer import Answered, Refusal
 from advisor.deploy.serving.row import ServedRow
 from advisor.deploy.serving.server import bound_socket, server_of
 from advisor.deploy.serving.shelf import DocumentShelf
-from advisor.tasks import Document, Example, Task
+from advisor.deploy.watching.reference import MeasuredRow, measured_row
+from advisor.measuring.comparing import compare
+from advisor.measuring.records import Comparison
+from advisor.tasks import Document, Example, Limits, Task
 
 KEY = "sk-test"
 
@@ -152,3 +156,35 @@ def serving(
                 one.engine.close(1)
 
     return all_of_them()
+
+
+@pytest.fixture(scope="session")
+def colours_run(
+    tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., Any], light_task: Task
+) -> Comparison:
+    """A classification that was measured, with limits."""
+    limits = Limits(p95_ms=250.0, budget_usd=365.0, queries_per_day=1000.0)
+    things = (("the ripe tomato", "red"), ("a leaf", "green"), ("the sea at noon", "blue"), ("the sky", "blue"))
+    test = tuple(Example(f"t{n}", asked, colour) for n, (asked, colour) in enumerate(things))
+    task = replace(light_task, test=test, limits=limits)
+    return compare(task, make_model(), ["few-shot:k=2"], out=tmp_path_factory.mktemp("colours") / "run")
+
+
+@pytest.fixture(scope="session")
+def desk_run(tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., Any], desk_task: Task) -> Comparison:
+    """Questions with documents that were measured."""
+    asked = ("what of refunds", "tell me of parking, please", "lunch", "where are the keys and for whom is lunch")
+    test = tuple(Example(f"t{n}", one, "unanswerable" if n == 3 else "noon") for n, one in enumerate(asked))
+    return compare(
+        replace(desk_task, test=test), make_model(), ["rag:k=1"], out=tmp_path_factory.mktemp("desk") / "run"
+    )
+
+
+@pytest.fixture(scope="session")
+def colours_row(colours_run: Comparison) -> MeasuredRow:
+    return measured_row(colours_run, colours_run.runs[0])
+
+
+@pytest.fixture(scope="session")
+def desk_row(desk_run: Comparison) -> MeasuredRow:
+    return measured_row(desk_run, desk_run.runs[0])
