@@ -29,6 +29,7 @@ from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.models.embedder import Embedder, EmbedderBehind
 from advisor.models.local.embedder import SentenceEmbedder
+from advisor.models.local.hidden import layers_of
 from advisor.models.local.loading import loader_of
 
 EXTRA = "onnx"
@@ -70,7 +71,7 @@ def no_causal_graph(config: Any) -> str:
     return f"{kind} does not keep the keys and values of every token, which the graph of a language model passes on"
 
 
-def write_causal(folder: Path, trust_remote_code: bool = False) -> dict[str, Any]:
+def write_causal(folder: Path) -> dict[str, Any]:
     """Write the language model in a folder of Transformers as a graph in its place; tokenizer, chat template and
     configuration stay.
 
@@ -80,11 +81,7 @@ def write_causal(folder: Path, trust_remote_code: bool = False) -> dict[str, Any
     Raises:
         UserError: a library is missing, or the exporter does not take the architecture.
     """
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    module: Any = loader_of(config).from_pretrained(
-        folder, dtype=torch.float32, trust_remote_code=trust_remote_code, use_safetensors=True
-    )
-    module.eval()
+    module = _module_in(folder)
     with torch.no_grad():
         past = module(input_ids=torch.zeros(ROWS, PAST, dtype=torch.long), use_cache=True).past_key_values
     sample = {
@@ -98,12 +95,29 @@ def write_causal(folder: Path, trust_remote_code: bool = False) -> dict[str, Any
         "attention_mask": {0: rows, 1: torch.export.Dim.DYNAMIC},
         "past_key_values": [{0: rows, 2: before}] * (2 * len(past.layers)),
     }
-    config_text = (folder / "config.json").read_text(encoding="utf-8")
-    facts = _write(module, sample, open_ended, folder, str(config.model_type))
-    (folder / "config.json").write_text(config_text, encoding="utf-8")
-    for pattern in WEIGHTS:
-        for file in folder.glob(pattern):
-            file.unlink()
+    return _write_over(module, sample, open_ended, folder)
+
+
+def write_layer(folder: Path, layer: int, pool: str, behind: LinearMap) -> dict[str, Any]:
+    """Write the language model in a folder of Transformers up to a layer, with a linear map of that layer's states, as
+    a graph in its place; tokenizer, chat template and configuration stay.
+
+    Args:
+        layer: counted from 1.
+        pool: which states are read; written beside the graph, which is told how much each token counts.
+
+    Returns, raises:
+        As `write_causal`.
+    """
+    graph = _LayerGraph(_module_in(folder), layer, behind).eval()
+    sample = {
+        "input_ids": torch.zeros(ROWS, TOKENS, dtype=torch.long),
+        "attention_mask": torch.ones(ROWS, TOKENS, dtype=torch.long),
+        "counted": torch.full((ROWS, TOKENS), 1 / TOKENS),
+    }
+    rows = torch.export.Dim("rows")
+    facts = _write_over(graph, sample, {name: {0: rows, 1: torch.export.Dim.DYNAMIC} for name in sample}, folder)
+    _write_reading(folder, behind, pool=pool)
     return facts
 
 
@@ -136,8 +150,7 @@ def write_sentence(embedder: Embedder, behind: LinearMap, folder: Path) -> dict[
     tokenizer: Any = model.tokenizer
     tokenizer.model_max_length = own.window or tokenizer.model_max_length
     tokenizer.save_pretrained(folder)
-    reading = {"before": own.before, "labels": behind.labels, "scored": behind.scored}
-    (folder / READING).write_text(json.dumps(reading, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_reading(folder, behind, before=own.before)
     return facts
 
 
@@ -168,6 +181,55 @@ class _SentenceGraph(nn.Module):
             "sentence_embedding": vectors,
             self.scored: torch.softmax(scores, -1) if self.scored == "probabilities" else scores,
         }
+
+
+class _LayerGraph(nn.Module):
+    """Tokens to the pooled states of a layer, and to what a linear map makes of them."""
+
+    def __init__(self, module: Any, layer: int, behind: LinearMap) -> None:
+        super().__init__()
+        self.base, self.scored = module.base_model, behind.scored
+        name, last = layers_of(module)[layer - 1]
+        own, _, number = name.rpartition(".")
+        layers = module.get_submodule(own)
+        del layers[int(number) + 1 :]
+        self.kept: list[torch.Tensor] = []
+        last.register_forward_hook(lambda _, given, output: self.kept.append(output))
+        self.register_buffer("weights", torch.from_numpy(np.array(behind.weights, dtype=np.float32)))
+        self.register_buffer("biases", torch.from_numpy(np.array(behind.biases, dtype=np.float32)))
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, counted: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Vectors of shape (rows, size), and scores of shape (rows, labels); `counted` is how much each token counts in
+        the mean, shape (rows, tokens)."""
+        self.base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        states = self.kept.pop()
+        vectors = (counted[:, :, None] * (states[0] if isinstance(states, tuple) else states)).sum(1)
+        return {"hidden_state": vectors, self.scored: torch.softmax(vectors @ self.weights.T + self.biases, -1)}
+
+
+def _module_in(folder: Path) -> Any:
+    """The language model in a folder, in float32."""
+    config = AutoConfig.from_pretrained(folder)
+    module: Any = loader_of(config).from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    return module.eval()
+
+
+def _write_reading(folder: Path, behind: LinearMap, **more: str) -> None:
+    reading = {**more, "labels": behind.labels, "scored": behind.scored}
+    (folder / READING).write_text(json.dumps(reading, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_over(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path) -> Any:
+    """Write a graph in place of the weights that it was made of."""
+    before = (folder / "config.json").read_text(encoding="utf-8")
+    facts = _write(module, sample, shapes, folder, str(json.loads(before)["model_type"]))
+    (folder / "config.json").write_text(before, encoding="utf-8")
+    for pattern in WEIGHTS:
+        for file in folder.glob(pattern):
+            file.unlink()
+    return facts
 
 
 def _write(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path, name: str) -> Any:

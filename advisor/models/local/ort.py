@@ -102,6 +102,57 @@ class SentenceGraph:
         return vectors, scores
 
 
+class LayerGraph:
+    """A language model up to a layer, and the linear map behind it, in one graph; read prompt by prompt.
+
+    Args:
+        folder: as `advisor.models.local.graphs.write_layer` wrote it.
+
+    Attributes:
+        labels: one a score.
+        probable: whether scores are probabilities.
+
+    Raises:
+        UserError: as `session_of`.
+    """
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        reading = json.loads((folder / READING).read_text(encoding="utf-8"))
+        self.labels, self.probable = tuple(reading["labels"]), reading["scored"] == "probabilities"
+        self._last = reading["pool"] == "last"
+        self._session, self._words = session_of(folder / GRAPH, threads), _Words(folder)
+
+    def read(self, prompts: Sequence[Prompt]) -> tuple[Vectors, Vectors]:
+        """Pooled states, shape (len(prompts), size), and scores, shape (len(prompts), len(labels))."""
+        vectors, scores = zip(*map(self._read, prompts), strict=True)
+        return np.concatenate(vectors), np.concatenate(scores)
+
+    def _read(self, prompt: Prompt) -> tuple[Vectors, Vectors]:
+        encoded = self._words.encoded(prompt, 0)
+        ids = np.asarray([encoded.ids], dtype=np.int64)
+        own = 1 if self._last else len(encoded.ids) - min(encoded.stem, len(encoded.ids) - 1)
+        counted = np.zeros(ids.shape, dtype=np.float32)
+        counted[:, -own:] = 1 / own
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "counted": counted}
+        vectors, scores = self._session.run(None, given)
+        return vectors, scores
+
+
+class _Words:
+    """Prompts as a folder's own tokenizer and chat template read them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer, learning = (AutoTokenizer.from_pretrained(folder) for _ in range(2))
+        ends: Any = GenerationConfig.from_pretrained(folder).eos_token_id
+        self.ends = frozenset([ends] if isinstance(ends, int) else ends or [])
+        window = window_of(AutoConfig.from_pretrained(folder), self.tokenizer)
+        self.renderer = Renderer(learning, window, sorted(self.ends))
+
+    def encoded(self, prompt: Prompt, room: int) -> Encoded:
+        """A prompt as tokens, with `room` for the answer."""
+        return as_it_is(self.tokenizer, self.renderer, prompt, room)
+
+
 class OnnxModel(LanguageModel):
     """A language model whose graph passes on the keys and values of every token, read prompt by prompt.
 
@@ -115,13 +166,9 @@ class OnnxModel(LanguageModel):
         self.name, self.embedder = str(folder), embedder
         self._session = session_of(folder / GRAPH, threads)
         self._empty = {one.name: one for one in self._session.get_inputs() if one.name not in READ}
-        self._tokenizer, learning = (AutoTokenizer.from_pretrained(folder) for _ in range(2))
-        ends: Any = GenerationConfig.from_pretrained(folder).eos_token_id
-        ends = [ends] if isinstance(ends, int) else ends or []
-        window = window_of(AutoConfig.from_pretrained(folder), self._tokenizer)
-        self._renderer = Renderer(learning, window, ends)
-        self._ends = frozenset(ends)
-        self.context_window = window
+        self._words = _Words(folder)
+        self._renderer, self._tokenizer = self._words.renderer, self._words.tokenizer
+        self.context_window = self._renderer.window
 
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
@@ -131,10 +178,10 @@ class OnnxModel(LanguageModel):
 
     def _answer(self, prompt: Prompt, decoding: Decoding) -> Generation:
         started = time.perf_counter()
-        encoded = self._encoded(prompt, decoding.max_tokens)
+        encoded = self._words.encoded(prompt, decoding.max_tokens)
         logits, past = self._run([encoded.ids], None)
         first, written, text = time.perf_counter() - started, [int(logits[0, -1].argmax())], ""
-        while written[-1] not in self._ends:
+        while written[-1] not in self._words.ends:
             text = self._tokenizer.decode(written, skip_special_tokens=True)
             if len(written) == decoding.max_tokens or any(stop in text.lstrip() for stop in decoding.stop):
                 break
@@ -151,7 +198,7 @@ class OnnxModel(LanguageModel):
         found = []
         for prompt in prompts:
             started = time.perf_counter()
-            encoded = self._encoded(prompt, max(tree.lengths))
+            encoded = self._words.encoded(prompt, max(tree.lengths))
             logits, past = self._run([encoded.ids], None)
             first, at = time.perf_counter() - started, ()
             while True:
@@ -172,7 +219,7 @@ class OnnxModel(LanguageModel):
         found = []
         for prompt in prompts:
             started = time.perf_counter()
-            encoded = self._encoded(prompt, max(tree.lengths))
+            encoded = self._words.encoded(prompt, max(tree.lengths))
             totals = self._totals(encoded.ids, rows)
             seconds = time.perf_counter() - started
             found.append(Scores(totals, tree.lengths, len(encoded.ids), seconds, encoded.dropped, encoded.cut))
@@ -185,9 +232,6 @@ class OnnxModel(LanguageModel):
     def logits(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """Of rows of equal length, read from their beginning; float32, shape (rows, tokens, vocabulary)."""
         return self._run(rows, None)[0]
-
-    def _encoded(self, prompt: Prompt, room: int) -> Encoded:
-        return as_it_is(self._tokenizer, self._renderer, prompt, room)
 
     def _totals(self, ids: Tokens, rows: Sequence[Tokens]) -> tuple[float, ...]:
         """Log-likelihood of each row behind a prompt; what is behind a row's end is not looked at."""
