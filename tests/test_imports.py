@@ -97,7 +97,7 @@ MANY_PARAMETERS = {
 
 HOMES = {
     "transformers": ("advisor.models", "finetune"),
-    "huggingface_hub": ("advisor.models",),
+    "huggingface_hub": ("advisor.models", "advisor.deploy.exporting.hub"),
     "gguf": ("advisor.models",),
     "sentence_transformers": tuple(f"advisor.models.local.{name}" for name in ("embedder", "reranker", "trainable")),
     "torch": ("advisor.models", "finetune"),

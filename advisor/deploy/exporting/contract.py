@@ -79,10 +79,13 @@ class Exactness:
     Attributes:
         facts: what was looked at, as plain JSON values; empty where nothing was.
         differs: what is not the same, as a sentence without a full stop; empty where nothing is.
+        same: what is shown to be the same, likewise; where it is said, the export is what was measured, and answers
+            that differ by rounding in another engine are told and not judged, unless a loss is shown.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     differs: str = ""
+    same: str = ""
 
 
 class Exporter(ABC):
@@ -90,12 +93,14 @@ class Exporter(ABC):
 
     Class attributes:
         name: by which it is registered, and what `--as` takes.
+        library: by which the hub says how it is loaded.
         lossy: whether numbers are rounded to others than those that were measured, as by quantisation. What is not
             lossy has to hold what was measured exactly (`exactness`); how well either answers by its runtime, whose
             arithmetic rounds in ways of its own, is judged by the margin.
     """
 
     name: ClassVar[str]
+    library: ClassVar[str] = "transformers"
     lossy: ClassVar[bool] = False
 
     def refusal(self, row: FittedRow) -> str:
@@ -125,3 +130,7 @@ class Exporter(ABC):
             prompts: that were compared.
         """
         return Exactness()
+
+    def usage(self, row: FittedRow) -> str:
+        """How the export is loaded and asked, as Markdown for its model card; the folder is `FOLDER` there."""
+        return ""

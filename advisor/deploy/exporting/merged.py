@@ -8,16 +8,26 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.adapted import AdaptedPredictor
+from advisor.approaches.asking import Asker
 from advisor.deploy.exporting.asked import asked_through, prompted
 from advisor.deploy.exporting.contract import Exactness, ExportedFiles, Exporter, FittedRow, Reloaded
-from advisor.models import Prompt
+from advisor.models import LanguageModel, Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.plain import RUNTIME, plain
-from advisor.models.local.saving import cannot_save, differing_prompts, differing_weights, save_whole
+from advisor.models.local.saving import (
+    asked_plainly,
+    cannot_save,
+    differing_prompts,
+    differing_weights,
+    save_whole,
+)
+
+ASKED = 48
+"""Prompts that the measured weights and the exported ones are asked by the same runtime."""
 
 
 class MergedWeights(Exporter):
-    """Safetensors with tokenizer, chat template and generation config; of a row whose weights are the base model's, those.
+    """Safetensors with tokenizer, chat template and generation config; the base model's own of a row that trains none.
 
     What stands in the row's prompts beside the query is not in the weights: whoever asks them puts it there.
     """
@@ -39,25 +49,47 @@ class MergedWeights(Exporter):
     def reloaded(self, row: FittedRow, folder: Path) -> Iterator[Reloaded]:
         """By plain Transformers, with the exported tokenizer and chat template."""
         assert isinstance(row.model, LocalModel)
-        trusted = bool((row.model.loaded_from or {}).get("trust_remote_code"))
-        yield asked_through(row, plain(folder, row.model.embedder, row.model.device, trusted), RUNTIME)
+        yield asked_through(row, plain(folder, row.model.embedder, row.model.device, _trusted(row)), RUNTIME)
 
     def exactness(self, row: FittedRow, folder: Path, prompts: Sequence[Prompt]) -> Exactness:
-        """Whether every tensor is the one that answered, and every prompt comes to the same tokens."""
+        """Whether every tensor is the one that answered, every prompt comes to the same tokens, and Transformers makes
+        the same of both."""
         assert isinstance(row.model, LocalModel)
-        predictor = prompted(row.predictor)
-        tensors, other = differing_weights(row.model, predictor.adaptation, folder)
-        read, unlike = differing_prompts(row.model, folder, prompts, predictor.asker.decoding.max_tokens)
+        asker = prompted(row.predictor).asker
+        tensors, other = differing_weights(row.model, asker.adaptation, folder)
+        read, unlike = differing_prompts(row.model, folder, prompts, asker.decoding.max_tokens)
         facts = {"tensors": tensors, "tensors_identical": tensors - len(other)}
         facts |= {"prompts": read, "prompts_of_identical_tokens": read - len(unlike)}
         if other:
             return Exactness(facts, f"{len(other)} of {tensors} tensors are not those that were measured ({other[0]})")
         if unlike:
+            said = f"{len(unlike)} of {read} prompts come to other tokens by the exported tokenizer and chat template"
+            return Exactness(facts, said)
+        some = [prompt for prompt in prompts if prompt.input not in unlike][:ASKED]
+        with asked_plainly(row.model, asker.adaptation) as measured:
+            before = _answers(measured, some, asker)
+        there = plain(folder, row.model.embedder, row.model.device, _trusted(row))
+        same = sum(one == two for one, two in zip(before, _answers(there, some, asker), strict=True))
+        facts |= {"asked_alike": len(some), "answers_identical": same}
+        if same < len(some):
             return Exactness(
                 facts,
-                f"{len(unlike)} of {read} prompts come to other tokens by the exported tokenizer and chat template",
+                f"{RUNTIME} gives the measured weights other answers than the exported ones: "
+                f"{len(some) - same} of {len(some)}",
             )
-        return Exactness(facts)
+        alike = f"asked by {RUNTIME} alike, the measured weights and the exported ones give the same answers to"
+        return Exactness(facts, same=f"{alike} {same} of {len(some)} prompts")
+
+
+def _answers(model: LanguageModel, prompts: Sequence[Prompt], asker: Asker) -> list[object]:
+    """What a model makes of prompts: log-likelihoods of the labels, else what it writes."""
+    if asker.labels_by == "likelihood":
+        return [one.totals for one in model.score(prompts, asker.task.labels)]
+    return [one.text for one in model.generate(prompts, asker.decoding)]
+
+
+def _trusted(row: FittedRow) -> bool:
+    return bool((row.model.loaded_from or {}).get("trust_remote_code"))
 
 
 def weights_refusal(row: FittedRow) -> str:

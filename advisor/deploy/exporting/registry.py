@@ -19,3 +19,8 @@ def exporter_of(name: str) -> Exporter:
     if not (isinstance(found, type) and issubclass(found, Exporter)):
         raise UserError(f"what is registered as format {name!r} is no advisor.deploy.exporting.Exporter")
     return found()
+
+
+def formats() -> list[str]:
+    """The names of all that are installed."""
+    return list(plugins.installed(GROUP))

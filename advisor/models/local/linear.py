@@ -6,7 +6,8 @@ oneDNN's bfloat16 product first puts its weights into an order of its own, every
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,17 @@ def let_go(module: nn.Module) -> None:
     """Drop what only a backward pass needs."""
     for one in _all_arranged(module):
         one.backward = None
+
+
+@contextmanager
+def unarranged(module: nn.Module) -> Iterator[None]:
+    """Every layer computes as torch has it while the block runs."""
+    held = [(layer, vars(layer).pop("forward")) for layer in [one.layer for one in _all_arranged(module)]]
+    try:
+        yield
+    finally:
+        for layer, forward in held:
+            vars(layer)["forward"] = forward
 
 
 def _all_arranged(module: nn.Module) -> list[Arranged]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from transformers import AutoTokenizer, GenerationConfig
 
 from advisor.models.adaptation import Adaptation, Merged, Prefixed, levels
 from advisor.models.control import BREAK
 from advisor.models.language_model import Decoding, LanguageModel
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.linear import unarranged
 from advisor.models.local.loading import folder_of, tokenizer_of
-from advisor.models.local.plain import as_it_is
+from advisor.models.local.plain import PlainTransformers, as_it_is, module_of
 from advisor.models.local.quantising import quantised
 from advisor.models.prompt import Prompt
 from advisor.models.render import Renderer
@@ -88,18 +90,20 @@ def generation_of(model: LocalModel, decoding: Decoding) -> Any:
 
 @torch.inference_mode()
 def differing_weights(model: LocalModel, adaptation: Adaptation | None, folder: Path) -> tuple[int, list[str]]:
-    """How many tensors lie in a folder, and the names of those that are not bit for bit the numbers that answer."""
+    """How many tensors answer, and the names of those that Transformers does not find in a folder bit for bit."""
+    trusted = bool((model.loaded_from or {}).get("trust_remote_code"))
+    there = module_of(folder, "cpu", trusted).state_dict()
     model.activate(adaptation)
-    own = dict(model.module.state_dict(keep_vars=True))
-    found, different = 0, []
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118 - it is no mapping
-                found += 1
-                there, here = opened.get_tensor(name), own.get(name)
-                if here is None or there.dtype != here.dtype or not torch.equal(there, here.cpu()):
-                    different.append(name)
-    return found, different
+    here = model.module.state_dict()
+    different = [
+        name
+        for name in sorted({*there, *here})
+        if name not in there
+        or name not in here
+        or there[name].dtype != here[name].dtype
+        or not torch.equal(there[name], here[name].cpu())
+    ]
+    return len(here), different
 
 
 def differing_prompts(model: LocalModel, folder: Path, prompts: Sequence[Prompt], room: int) -> tuple[int, list[str]]:
@@ -121,6 +125,17 @@ def differing_prompts(model: LocalModel, folder: Path, prompts: Sequence[Prompt]
         if own.encode(prompt, room).ids != as_it_is(there, bare, prompt, room).ids:
             different.append(prompt.input)
     return read, different
+
+
+@contextmanager
+def asked_plainly(model: LocalModel, adaptation: Adaptation | None) -> Iterator[PlainTransformers]:
+    """The weights that answer, asked by Transformers alone, as what was written is asked."""
+    trusted = bool((model.loaded_from or {}).get("trust_remote_code"))
+    weights = folder_of(model.name, model.source)
+    model.activate(adaptation)
+    with unarranged(model.module):
+        tokenizer = partial(tokenizer_of, model.source, weights, trusted)
+        yield PlainTransformers(model.name, model.module, tokenizer, model.embedder)
 
 
 def base_folder(model: LocalModel) -> Path:
