@@ -130,6 +130,9 @@ HOMES = {
     "sklearn": ("advisor.approaches", "advisor.profiling"),
     "mlflow": ("advisor.sharing.mlflow",),
     "wandb": ("advisor.sharing.wandb",),
+    "onnx": ("advisor.models.local.graphs",),
+    "onnxscript": ("advisor.models.local.graphs",),
+    "onnxruntime": ("advisor.models.local.ort",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
@@ -151,6 +154,9 @@ HEAVY = (
     "datasets",
     "mlflow",
     "wandb",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
 )
 
 

@@ -45,6 +45,7 @@ class OnnxGraphs(Exporter):
     """
 
     name: ClassVar[str] = "onnx"
+    library: ClassVar[str] = "onnx"
     lossy: ClassVar[bool] = True
 
     def refusal(self, row: FittedRow) -> str:

@@ -76,7 +76,7 @@ def write_causal(folder: Path) -> dict[str, Any]:
     configuration stay.
 
     Returns:
-        The graph's opset, and its inputs' and outputs' number.
+        The graph's opset, and what wrote it.
 
     Raises:
         UserError: a library is missing, or the exporter does not take the architecture.
@@ -247,10 +247,8 @@ def _write(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, An
         raise UserError(
             f"{name}: Transformers' ONNX exporter does not take it: {reason}", "export it as merged or bundle"
         ) from error
-    graph = found.program.graph
     return {
         "opset": int(found.program.opset_imports.get("", 0)),
-        "inputs": [str(one.name) for one in graph.inputs][:3],
         "exporter": f"transformers {transformers.__version__}, torch {torch.__version__}",
     }
 

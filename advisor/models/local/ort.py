@@ -40,21 +40,16 @@ def runtime() -> str:
     return f"onnxruntime {version('onnxruntime')}"
 
 
-def session_of(file: Path, threads: int = 0) -> Any:
-    """A graph, ready to be run on the processor.
-
-    Args:
-        threads: to compute on; 0 for as many as the runtime chooses.
+def session_of(file: Path) -> Any:
+    """A graph, ready to be run on the processor, on as many threads as the runtime chooses.
 
     Raises:
         UserError: ONNX Runtime is not installed, or does not take the graph.
     """
     with needed(f"{file}: running it", EXTRA):
         import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no class in common
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"{file}: ONNX Runtime does not load it: {reason}", "export it again") from error
@@ -77,14 +72,14 @@ class SentenceGraph:
     probable: bool
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 0) -> SentenceGraph:
+    def load(cls, folder: Path) -> SentenceGraph:
         """Read what `advisor.models.local.graphs.write_sentence` wrote.
 
         Raises:
             UserError: as `session_of`.
         """
         reading = json.loads((folder / READING).read_text(encoding="utf-8"))
-        session, tokenizer = session_of(folder / GRAPH, threads), AutoTokenizer.from_pretrained(folder)
+        session, tokenizer = session_of(folder / GRAPH), AutoTokenizer.from_pretrained(folder)
         probable = reading["scored"] == "probabilities"
         return cls(session, tokenizer, tuple(reading["labels"]), reading["before"], probable)
 
@@ -116,11 +111,11 @@ class LayerGraph:
         UserError: as `session_of`.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path) -> None:
         reading = json.loads((folder / READING).read_text(encoding="utf-8"))
         self.labels, self.probable = tuple(reading["labels"]), reading["scored"] == "probabilities"
         self._last = reading["pool"] == "last"
-        self._session, self._words = session_of(folder / GRAPH, threads), _Words(folder)
+        self._session, self._words = session_of(folder / GRAPH), _Words(folder)
 
     def read(self, prompts: Sequence[Prompt]) -> tuple[Vectors, Vectors]:
         """Pooled states, shape (len(prompts), size), and scores, shape (len(prompts), len(labels))."""
@@ -162,9 +157,9 @@ class OnnxModel(LanguageModel):
 
     can = Capabilities(score=True, choose=True, rows_at_once=8)
 
-    def __init__(self, folder: Path, embedder: Embedder, threads: int = 0) -> None:
+    def __init__(self, folder: Path, embedder: Embedder) -> None:
         self.name, self.embedder = str(folder), embedder
-        self._session = session_of(folder / GRAPH, threads)
+        self._session = session_of(folder / GRAPH)
         self._empty = {one.name: one for one in self._session.get_inputs() if one.name not in READ}
         self._words = _Words(folder)
         self._renderer, self._tokenizer = self._words.renderer, self._words.tokenizer
