@@ -75,8 +75,8 @@ class OnnxGraphs(Exporter):
         if isinstance(row.predictor, ReadsLayer):
             assert isinstance(row.model, LocalModel)
             save_whole(row.model, row.predictor.adaptation, Decoding(1), folder)
-            found = row.predictor.reads
-            facts |= write_layer(folder, found.layer, found.pool, behind(found.classifier))
+            reads = row.predictor.reads
+            facts |= write_layer(folder, reads.layer, reads.pool, behind(reads.classifier))
         else:
             write_weights(row, folder)
             facts |= write_causal(folder)
@@ -100,8 +100,10 @@ class OnnxGraphs(Exporter):
 class _Scoring(Protocol):
     """Scores of labels for texts."""
 
-    labels: tuple[str, ...]
-    probable: bool
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def probable(self) -> bool: ...
 
     def read(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
         """Vectors and scores."""

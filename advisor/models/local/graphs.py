@@ -37,6 +37,7 @@ GRAPH, READING = "model.onnx", "reading.json"
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 PAST, TOKENS, ROWS = 4, 5, 2  # of the sample by which a graph is traced; each dimension is left open
 FULL = ("DynamicLayer",)  # caches that hold every token; the graph would have to forget some of others
+Facts = dict[str, Any]
 Scored = Literal["probabilities", "similarities"]
 
 
@@ -71,7 +72,7 @@ def no_causal_graph(config: Any) -> str:
     return f"{kind} does not keep the keys and values of every token, which the graph of a language model passes on"
 
 
-def write_causal(folder: Path) -> dict[str, Any]:
+def write_causal(folder: Path) -> Facts:
     """Write the language model in a folder of Transformers as a graph in its place; tokenizer, chat template and
     configuration stay.
 
@@ -98,7 +99,7 @@ def write_causal(folder: Path) -> dict[str, Any]:
     return _write_over(module, sample, open_ended, folder)
 
 
-def write_layer(folder: Path, layer: int, pool: str, behind: LinearMap) -> dict[str, Any]:
+def write_layer(folder: Path, layer: int, pool: str, behind: LinearMap) -> Facts:
     """Write the language model in a folder of Transformers up to a layer, with a linear map of that layer's states, as
     a graph in its place; tokenizer, chat template and configuration stay.
 
@@ -128,7 +129,7 @@ def embedder_of(embedder: Embedder) -> SentenceEmbedder | None:
     return embedder if isinstance(embedder, SentenceEmbedder) else None
 
 
-def write_sentence(embedder: Embedder, behind: LinearMap, folder: Path) -> dict[str, Any]:
+def write_sentence(embedder: Embedder, behind: LinearMap, folder: Path) -> Facts:
     """Write an embedder, pooling and length included, with a linear map behind it, as one graph; tokenizer and what
     stands before every text beside it.
 
@@ -163,6 +164,9 @@ def _unit(embedder: Embedder) -> bool:
 class _SentenceGraph(nn.Module):
     """Tokens to a vector, and to what a linear map makes of it."""
 
+    weights: torch.Tensor
+    biases: torch.Tensor
+
     def __init__(self, model: Any, unit: bool, behind: LinearMap) -> None:
         super().__init__()
         self.model, self.unit, self.scored = model, unit, behind.scored
@@ -186,6 +190,9 @@ class _SentenceGraph(nn.Module):
 class _LayerGraph(nn.Module):
     """Tokens to the pooled states of a layer, and to what a linear map makes of them."""
 
+    weights: torch.Tensor
+    biases: torch.Tensor
+
     def __init__(self, module: Any, layer: int, behind: LinearMap) -> None:
         super().__init__()
         self.base, self.scored = module.base_model, behind.scored
@@ -193,7 +200,7 @@ class _LayerGraph(nn.Module):
         own, _, number = name.rpartition(".")
         layers = module.get_submodule(own)
         del layers[int(number) + 1 :]
-        self.kept: list[torch.Tensor] = []
+        self.kept: list[Any] = []
         last.register_forward_hook(lambda _, given, output: self.kept.append(output))
         self.register_buffer("weights", torch.from_numpy(np.array(behind.weights, dtype=np.float32)))
         self.register_buffer("biases", torch.from_numpy(np.array(behind.biases, dtype=np.float32)))
@@ -221,7 +228,7 @@ def _write_reading(folder: Path, behind: LinearMap, **more: str) -> None:
     (folder / READING).write_text(json.dumps(reading, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_over(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path) -> Any:
+def _write_over(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path) -> Facts:
     """Write a graph in place of the weights that it was made of."""
     before = (folder / "config.json").read_text(encoding="utf-8")
     facts = _write(module, sample, shapes, folder, str(json.loads(before)["model_type"]))
@@ -232,15 +239,16 @@ def _write_over(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[st
     return facts
 
 
-def _write(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path, name: str) -> Any:
+def _write(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, Any], folder: Path, name: str) -> Facts:
     """Trace a module and write its graph."""
     with needed("advisor export --as onnx", EXTRA):
         import onnx  # noqa: F401 - Transformers asks for it
         import onnxscript  # noqa: F401
-        from transformers.exporters import OnnxConfig, OnnxExporter
+        from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
     try:
         with _quiet(), torch.no_grad():
-            found = OnnxExporter().export(module, dict(sample), config=OnnxConfig(dynamic_shapes=dict(shapes)))
+            whole: Any = module
+            found = OnnxExporter().export(whole, dict(sample), config=OnnxConfig(dynamic_shapes=dict(shapes)))
             found.save_pretrained(folder)
     except Exception as error:  # whatever tracing foreign code may raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)

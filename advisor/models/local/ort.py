@@ -137,7 +137,8 @@ class _Words:
     """Prompts as a folder's own tokenizer and chat template read them."""
 
     def __init__(self, folder: Path) -> None:
-        self.tokenizer, learning = (AutoTokenizer.from_pretrained(folder) for _ in range(2))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        learning = AutoTokenizer.from_pretrained(folder)  # by which prompts are made to fit; it may learn a token
         ends: Any = GenerationConfig.from_pretrained(folder).eos_token_id
         self.ends = frozenset([ends] if isinstance(ends, int) else ends or [])
         window = window_of(AutoConfig.from_pretrained(folder), self.tokenizer)
@@ -195,7 +196,8 @@ class OnnxModel(LanguageModel):
             started = time.perf_counter()
             encoded = self._words.encoded(prompt, max(tree.lengths))
             logits, past = self._run([encoded.ids], None)
-            first, at = time.perf_counter() - started, ()
+            first = time.perf_counter() - started
+            at: Tokens = ()
             while True:
                 allowed = sorted({row[len(at)] for row in rows if row[: len(at)] == at})
                 at = (*at, max(allowed, key=lambda token: logits[0, -1, token]))
