@@ -244,7 +244,8 @@ def _write(module: nn.Module, sample: Mapping[str, Any], shapes: Mapping[str, An
     with needed("advisor export --as onnx", EXTRA):
         import onnx  # noqa: F401 - Transformers asks for it
         import onnxscript  # noqa: F401
-        from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+        from transformers.exporters.configs import OnnxConfig
+        from transformers.exporters.exporter_onnx import OnnxExporter
     try:
         with _quiet(), torch.no_grad():
             whole: Any = module
