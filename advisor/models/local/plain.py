@@ -140,7 +140,7 @@ class PlainTransformers(LanguageModel):
         return torch.tensor([list(row) for row in rows], device=self._module.device)
 
 
-class _Ends(StoppingCriteria):  # type: ignore[misc]
+class _Ends(StoppingCriteria):
     """An answer ends where a stop text stands in it, blanks before it aside.
 
     Args:
