@@ -6,7 +6,7 @@ READY := .venv/ready
 READY_TEST := .venv/ready-test
 # The extras that tests use, all of which run on a CPU. `names` is not among them: without a spaCy model of English, which
 # pip does not bring, it finds nothing.
-EXTRAS := parquet,api,gguf,qlora,several,qdrant,pgvector,documents,pdf,hub,sql,mlflow,wandb
+EXTRAS := parquet,api,gguf,onnx,serve,qlora,several,qdrant,pgvector,documents,pdf,hub,sql,mlflow,wandb
 
 .PHONY: demo test check families bench bench-smoke setup clean
 

@@ -9,10 +9,9 @@ from typing import Literal, Self, get_args
 
 import numpy as np
 
-from advisor.approaches.linear import LinearClassifier
+from advisor.approaches.linear import LinearClassifier, Pool
 from advisor.models import HiddenStates, Vectors
 
-Pool = Literal["last", "mean"]
 TRIED = 8  # layers, evenly apart, the last among them
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 USUAL = 0.01  # of these, by which layers are compared

@@ -19,7 +19,7 @@ import numpy as np
 from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Tuned, Usage
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.curation import Curated, Curation
-from advisor.approaches.linear import LinearClassifier, uncalibrated, unclassifiable
+from advisor.approaches.linear import LayerRead, LinearClassifier, Pool, uncalibrated, unclassifiable
 from advisor.approaches.workload import MOST_AT_ONCE, STEP, TAIL
 from advisor.errors import NotApplicable
 from advisor.models import Context, HiddenStates, LanguageModel, Prompt
@@ -28,7 +28,6 @@ from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 from finetune.layer_choice import (
     HeldExamples,
     LayerChoice,
-    Pool,
     Standardised,
     candidates,
     choose,
@@ -205,6 +204,11 @@ class LayerReader(Predictor):
         self.fitted = fitted
         self.facts = facts
         self.adaptation = fitted.tuned.adaptation if fitted.tuned else None
+
+    @property
+    def reads(self) -> LayerRead:
+        """The layer that is read, and the classifier."""
+        return LayerRead(self.fitted.choice.layer, self.fitted.choice.pool, self.fitted.classifier)
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""

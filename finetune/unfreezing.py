@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from advisor.approaches import Tuned
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.curation import Curated
-from advisor.approaches.linear import LinearClassifier
+from advisor.approaches.linear import LinearClassifier, Pool
 from advisor.errors import NotApplicable
 from advisor.models import Context, LanguageModel
 from advisor.models.local.attention import packed_attention
@@ -30,7 +30,7 @@ from advisor.models.render import Encoded
 from advisor.tasks import Example, Task
 from finetune.fused.packing import Pack, TokenRow
 from finetune.holding_out import held_out_of
-from finetune.layer_choice import LayerChoice, Pool, Standardised, vectors_of
+from finetune.layer_choice import LayerChoice, Standardised, vectors_of
 from finetune.methods.contract import Inserted, State
 from finetune.methods.weights import TunedWeights, WeightsMethod, in_place
 from finetune.passes import recomputed

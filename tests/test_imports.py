@@ -134,6 +134,10 @@ HOMES = {
     "starlette": ("advisor.deploy.serving.app",),
     "uvicorn": ("advisor.deploy.serving.server",),
     "prometheus_client": ("advisor.deploy.watching.metrics",),
+    "onnx": ("advisor.models.local.graphs",),
+    "onnxscript": ("advisor.models.local.graphs",),
+    "onnxruntime": ("advisor.models.local.ort",),
+    "xllamacpp": ("advisor.models.hosted.llama_cpp_program",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
@@ -158,6 +162,9 @@ HEAVY = (
     "fastapi",
     "uvicorn",
     "prometheus_client",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
 )
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from advisor.tasks import TaskShape
 
 WEIGHTS, LABELS = "head.npz", "labels.json"
 FOLDS = 5
+Pool = Literal["last", "mean"]
+"""The state of a prompt's last token, or the mean over the query's own tokens."""
 PROBABILITIES = "the classifier's probabilities"
 
 
@@ -126,3 +128,27 @@ class LinearClassifier:
         labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
         with np.load(folder / WEIGHTS, allow_pickle=False) as saved:
             return cls(tuple(labels), saved["weights"], saved["biases"])
+
+
+@runtime_checkable
+class ReadsLayer(Protocol):
+    """A predictor that classifies what a layer of the language model makes of a query."""
+
+    @property
+    def reads(self) -> LayerRead:
+        """What is read, and what answers by it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRead:
+    """A linear classifier of a layer's states.
+
+    Attributes:
+        layer: counted from 1.
+        classifier: of the states as they are.
+    """
+
+    layer: int
+    pool: Pool
+    classifier: LinearClassifier

@@ -294,7 +294,7 @@ def test_the_compose_file_fits_what_lies_beside_it(written: Path) -> None:
 
 def test_secrets_come_from_the_environment(written: Path) -> None:
     text = (written / "compose.yaml").read_text(encoding="utf-8")
-    for secret in ("ADVISOR_API_KEY", "GF_SECURITY_ADMIN_PASSWORD"):
+    for secret in ("ADVISOR_SERVE_KEY", "GF_SECURITY_ADMIN_PASSWORD"):
         (told,) = re.findall(rf"{secret}: (.*)", text)
         assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", told)
 
@@ -324,7 +324,7 @@ def entry(written: Path, tmp_path: Path, **environment: str) -> subprocess.Compl
 
 
 def test_the_container_serves_the_row(written: Path, tmp_path: Path, colours_run: Comparison) -> None:
-    told = {"ADVISOR_API_KEY": "k", "ADVISOR_SPEC": "rag:k=3", "ADVISOR_RUN": colours_run.folder}
+    told = {"ADVISOR_SERVE_KEY": "k", "ADVISOR_SPEC": "rag:k=3", "ADVISOR_RUN": colours_run.folder}
     done = entry(written, tmp_path, **told)
     at = ["--host", "0.0.0.0", "--port", "8000"]
     assert done.stdout.splitlines() == ["serve", colours_run.folder, "rag:k=3", *at]
@@ -335,8 +335,8 @@ def test_the_container_serves_the_row(written: Path, tmp_path: Path, colours_run
 def test_the_container_says_what_it_lacks(written: Path, tmp_path: Path) -> None:
     done = entry(written, tmp_path, ADVISOR_SPEC="rag")
     assert done.returncode != 0
-    assert "ADVISOR_API_KEY: the key that callers have to send" in done.stderr
-    done = entry(written, tmp_path, ADVISOR_SPEC="rag", ADVISOR_API_KEY="k", ADVISOR_RUN=str(tmp_path))
+    assert "ADVISOR_SERVE_KEY: the key that callers have to send" in done.stderr
+    done = entry(written, tmp_path, ADVISOR_SPEC="rag", ADVISOR_SERVE_KEY="k", ADVISOR_RUN=str(tmp_path))
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}: is no run folder\n  try: ")
 

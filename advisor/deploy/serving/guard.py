@@ -57,7 +57,7 @@ class Gatekeeper:
             if host not in LOOPBACK and headers.get("host", "") not in LOOPBACK:
                 raise TurnedAway(403, "unauthorised", "wrong_host", "the request is for another host than this one")
             if path == DOCUMENTS:
-                said = "documents are changed by who has the key, and there is none: set ADVISOR_API_KEY"
+                said = "documents are changed by who has the key, and there is none: set ADVISOR_SERVE_KEY"
                 raise TurnedAway(403, "unauthorised", "no_key", said)
             return
         if path in OPEN:

@@ -21,7 +21,7 @@ from advisor.extras import needed
 if TYPE_CHECKING:
     from uvicorn import Server
 
-KEY = "ADVISOR_API_KEY"
+KEY = "ADVISOR_SERVE_KEY"
 TICK = 0.05  # seconds between two looks at whether all is answered
 LINGER = 0.2  # seconds for the last answers to be written
 

@@ -52,16 +52,23 @@ class SentenceEmbedder(SentenceModel):
         """Tokens of each text, special tokens included, whether they are read or not."""
         if not len(texts):
             return []
-        model = self._model
-        told = self._told["document"]
-        prefix = told if self._apart["document"] else model.prompts.get(model.default_prompt_name or "") or ""
-        whole: Any = model.tokenizer  # a slow one counts as well
+        prefix, whole = self.before, self._model.tokenizer  # a slow one counts as well
         lengths: list[int] = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):  # of all at once a fast tokenizer keeps 30 KB a text
             part = [prefix + text for text in texts[start : start + TEXTS_AT_ONCE]]
-            found = whole(part, truncation=False, padding=False, verbose=False)
+            found: Any = whole(part, truncation=False, padding=False, verbose=False)
             lengths += [len(ids) for ids in found["input_ids"]]
         return lengths
+
+    @property
+    def before(self) -> str:
+        """What stands before every text that is no query; empty where nothing does."""
+        default = self._model.prompts.get(self._model.default_prompt_name or "")
+        return (self._told["document"] if self._apart["document"] else default) or ""
+
+    def once_more(self) -> SentenceTransformer:
+        """The model read anew in float32, beside the one that answers."""
+        return SentenceEmbedder(self.source, self.device, torch.float32)._model
 
     @property
     def has_own_queries(self) -> bool:

@@ -56,7 +56,7 @@ class TrainableEmbedder(SentenceEmbedder):
 
     def features(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """A padded batch on the device: `input_ids` and `attention_mask`, of shape (len(texts), tokens)."""
-        found = self._model.preprocess(list(texts), prompt=self._prompt)
+        found = self._model.preprocess(list(texts), prompt=self.before or None)
         if self.transformer.training:
             self.learned += int(found["attention_mask"].sum())
         return {name: value.to(self.device) for name, value in found.items() if isinstance(value, torch.Tensor)}
@@ -119,6 +119,12 @@ class TrainableEmbedder(SentenceEmbedder):
         arrange(self.module)
         vars(self).pop("_packed", None)  # whether texts may be read without padding is seen anew
 
+    def once_more(self) -> SentenceTransformer:
+        """A copy in float32, of what was learned too."""
+        copy = self._own()
+        copy.load_state_dict(self.module.state_dict())
+        return copy.eval()
+
     @cached_property
     def _model(self) -> SentenceTransformer:
         return self._own()
@@ -143,11 +149,6 @@ class TrainableEmbedder(SentenceEmbedder):
             if isinstance(model[place], Normalize):
                 del model[place]
         return model
-
-    @cached_property
-    def _prompt(self) -> str | None:
-        default = self._model.prompts.get(self._model.default_prompt_name or "")
-        return (self._told["document"] if self._apart["document"] else default) or None
 
 
 def trainable(embedder: Embedder, pooling: Pooled = "own") -> TrainableEmbedder:

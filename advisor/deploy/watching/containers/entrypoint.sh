@@ -1,7 +1,7 @@
 #!/bin/sh
 # Serves the row ADVISOR_SPEC of the run folder ADVISOR_RUN, on the model ADVISOR_MODEL if that is named.
 set -eu
-: "${ADVISOR_API_KEY:?the key that callers have to send}"
+: "${ADVISOR_SERVE_KEY:?the key that callers have to send}"
 : "${ADVISOR_SPEC:?the row that answers}"
 run=${ADVISOR_RUN:-/run-folder}
 if [ ! -f "$run/comparisons.jsonl" ]; then
