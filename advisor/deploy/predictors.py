@@ -28,7 +28,8 @@ def load_predictor(folder: str | Path, spec: str | None = None, model: LanguageM
     were saved. The folder may have been moved, and the task may be gone.
 
     Args:
-        spec: of the row; None takes the recommended one, else the provisional one, which is named on stderr.
+        spec: of the row; None takes the only one, the recommended one, or else the provisional one, which is named on
+            stderr.
         model: None loads the recorded one.
 
     Raises:
@@ -74,6 +75,10 @@ def _as_recorded(spec: str) -> str:
 
 
 def _recommended(comparison: Comparison) -> str:
+    """The only row that there is, as in a bundle; else the one that the comparison chooses."""
+    rows = {run.spec for run in comparison.runs}
+    if len(rows) == 1:
+        return rows.pop()
     decision = with_race(decide(comparison, Limits(**comparison.task.limits)))
     found = decision.recommendation
     if found.approach is None:

@@ -97,10 +97,11 @@ def _sections(
     yield f"# {text(plain(task.name))}: {text(plain(row.run.spec))}"
     if not certificate.passed:
         yield "**The certificate of this export failed. Do not use it in place of what was measured.**"
+    stored = f" from {text(model.quantisation)} weights" if model.quantisation else ""
     yield (
-        f"The row {code(plain(row.run.spec))} of a comparison by Advisor on the task {text(plain(task.name))}, exported "
-        f"as {code(exporter.name)}. Base model: {text(base_name(model))}, revision {code(model.revision or UNKNOWN)}, "
-        f"measured in {text(model.dtype)}{f' from {text(model.quantisation)} weights' if model.quantisation else ''}."
+        f"The row {code(plain(row.run.spec))} of a comparison by Advisor on the task {text(plain(task.name))}, "
+        f"exported as {code(exporter.name)}. Base model: {text(base_name(model))}, "
+        f"revision {code(model.revision or UNKNOWN)}, measured in {text(model.dtype)}{stored}."
     )
     yield "## Task\n\n" + _list(_task(row))
     yield "## Quality\n\n" + _list(_qualities(row, certificate))

@@ -24,7 +24,7 @@ from advisor.deploy.exporting.compared import (
     told,
 )
 from advisor.deploy.exporting.contract import Exactness, ExportedFiles, Exporter, FittedRow, Reloaded
-from advisor.deploy.exporting.questions import Questions
+from advisor.deploy.exporting.questions import CertifiedQueries
 from advisor.deploy.exporting.witness import Witness, largest_difference
 from advisor.models import LabelsBy, LanguageModel
 from advisor.models.local.choosing import HeldToChoices
@@ -120,7 +120,7 @@ class Certifying:
     row: FittedRow
     exporter: Exporter
     folder: Path
-    questions: Questions
+    questions: CertifiedQueries
     margin: float
 
     def certificate(self, written: ExportedFiles) -> Certificate:
@@ -210,7 +210,7 @@ class _Side:
         """What was asked."""
         return list({**self.witness.scored, **self.witness.written}) if self.witness else []
 
-    def told(self, questions: Questions, size: int) -> Told:
+    def told(self, questions: CertifiedQueries, size: int) -> Told:
         """The answers to all queries."""
         return told(self.predictor, questions, size)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from advisor.approaches import Prediction, Predictor
-from advisor.deploy.exporting.questions import Questions
+from advisor.deploy.exporting.questions import CertifiedQueries
 from advisor.measuring.batches import batches
 from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.records import Comparison, Run
@@ -91,7 +91,7 @@ class ReadingResult:
         return {**asdict(self), "agreement": round(self.agreement, 6)}
 
 
-def told(predictor: Predictor, questions: Questions, size: int) -> Told:
+def told(predictor: Predictor, questions: CertifiedQueries, size: int) -> Told:
     """The answers to all queries by their ids, those of the test set in the batches in which they were measured.
 
     Args:
@@ -105,7 +105,7 @@ def told(predictor: Predictor, questions: Questions, size: int) -> Told:
 
 
 def compared(
-    reading: str, labels_by: str | None, sides: tuple[Told, Told], questions: Questions, comparison: Comparison
+    reading: str, labels_by: str | None, sides: tuple[Told, Told], questions: CertifiedQueries, comparison: Comparison
 ) -> ReadingResult:
     """Hold the export's answers against those of the measured predictor.
 
@@ -128,7 +128,7 @@ def compared(
     )
 
 
-def contrasted(sides: Mapping[str, Told], questions: Questions, comparison: Comparison) -> Contrasts | None:
+def contrasted(sides: Mapping[str, Told], questions: CertifiedQueries, comparison: Comparison) -> Contrasts | None:
     """The qualities on the test set, and their paired differences; None where a model has to be asked for them.
 
     Each side is that very predictor: that another seed of training would give another does not count.

@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.deploy.exporting.card import Licences, model_card
 from advisor.deploy.exporting.certificate import CARD, Certificate, Certifying, write_certificate
 from advisor.deploy.exporting.contract import Exporter, FittedRow
-from advisor.deploy.exporting.questions import Questions
+from advisor.deploy.exporting.questions import CertifiedQueries
 from advisor.disk import clear, settle, writing
 from advisor.errors import UserError
 
@@ -31,7 +31,7 @@ class Export:
     row: FittedRow
     exporter: Exporter
     out: Path
-    questions: Questions
+    questions: CertifiedQueries
     margin: float
     licences: Licences = field(default_factory=Licences)
 

@@ -15,7 +15,7 @@ ENOUGH = 200
 
 
 @dataclass(frozen=True)
-class Questions:
+class CertifiedQueries:
     """The queries.
 
     Attributes:
@@ -29,7 +29,7 @@ class Questions:
     answers: Mapping[str, Answer]
 
 
-def questions_of(comparison: Comparison, task: Task | None) -> Questions:
+def questions_of(comparison: Comparison, task: Task | None) -> CertifiedQueries:
     """The queries of a record.
 
     Args:
@@ -45,7 +45,7 @@ def questions_of(comparison: Comparison, task: Task | None) -> Questions:
             "name the task folder: --task TASK",
         )
     if task is None:
-        return Questions(tuple(Query(key, answer.input) for key, answer in answers.items()), (), answers)
+        return CertifiedQueries(tuple(Query(key, answer.input) for key, answer in answers.items()), (), answers)
     own = {example.id: example for example in task.test}
     other = [key for key, answer in answers.items() if key not in own or own[key].answers != answer.targets]
     if other:
@@ -56,4 +56,4 @@ def questions_of(comparison: Comparison, task: Task | None) -> Questions:
     test = tuple(Query(key, own[key].input) for key in answers)
     room = max(ENOUGH - len(test), 0)
     more = [Query(f"more {n}", one.input) for n, one in enumerate(chain(task.dev, task.train), start=1)]
-    return Questions(test, tuple(more[:room]), answers)
+    return CertifiedQueries(test, tuple(more[:room]), answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from advisor.models.load import ADAPTER
 from advisor.models.local.device import devices_of
 from advisor.models.local.folder import ADAPTER_WEIGHTS
 
+PEFT = f"peft {version('peft')}"
 _FIT = "name the base model that it was trained on: --model BASE+ADAPTER_FOLDER"
 
 
@@ -76,6 +78,23 @@ def merge(name: str, module: Any, folder: Path) -> Any:
         lines = [line.strip() for line in str(error).splitlines()]
         reason = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise UserError(f"{name}: the adapter in {folder} does not fit the base model: {reason}", _FIT) from error
+
+
+def laid_beside(module: Any, folder: Path) -> Any:
+    """The module with an adapter of any of PEFT's kinds beside its weights, as PEFT itself brings it back.
+
+    Raises:
+        UserError: PEFT does not.
+    """
+    from peft import PeftModel
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return PeftModel.from_pretrained(module, str(folder)).eval()
+    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{folder}: PEFT does not lay it beside its base model: {reason}") from error
 
 
 def _merge_in_place(layer: Any) -> None:

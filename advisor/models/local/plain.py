@@ -23,6 +23,7 @@ from advisor.models.embedder import Embedder
 from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
 from advisor.models.local.choosing import Tokens, sequences
 from advisor.models.local.loading import end_ids_of, loader_of, window_of
+from advisor.models.local.onto import laid_beside
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 
@@ -113,22 +114,33 @@ class PlainTransformers(LanguageModel):
 
     def _totals(self, ids: Tokens, rows: Sequence[Tokens]) -> tuple[float, ...]:
         """Log-likelihood of each row behind a prompt; what is behind a row's end is not looked at."""
-        first = self._module(input_ids=self._tensor([ids]), use_cache=True)
-        logits = first.logits[:, -1:].float().expand(len(rows), -1, -1)
-        width = max(map(len, rows)) - 1
-        if width:
-            read = self._tensor([(*row[:-1], *[row[0]] * (width - len(row) + 1)) for row in rows])
-            first.past_key_values.batch_repeat_interleave(len(rows))
-            behind = self._module(input_ids=read, past_key_values=first.past_key_values).logits
-            logits = torch.cat([logits, behind.float()], dim=1)
-        likely = logits.log_softmax(-1)
+        width = max(map(len, rows))
+        padded = [(*row, *[row[0]] * (width - len(row))) for row in rows]
+        likely = self._logits(ids, padded).float().log_softmax(-1)
         return tuple(sum(float(likely[n, p, token]) for p, token in enumerate(row)) for n, row in enumerate(rows))
+
+    def _logits(self, ids: Tokens, rows: Sequence[Tokens]) -> torch.Tensor:
+        """Of each token of rows of one length behind a prompt, shape (rows, length, vocabulary); the prompt is read
+        once, unless a learned beginning stands before each call."""
+        width = len(rows[0])
+        if getattr(getattr(self._module, "active_peft_config", None), "is_prompt_learning", False):
+            whole = self._tensor([(*ids, *row) for row in rows])
+            logits: torch.Tensor = self._module(input_ids=whole, attention_mask=torch.ones_like(whole)).logits
+            return logits[:, -width - 1 : -1]
+        first = self._module(input_ids=self._tensor([ids]), use_cache=True)
+        logits = first.logits[:, -1:].expand(len(rows), -1, -1)
+        if width == 1:
+            return logits
+        first.past_key_values.batch_repeat_interleave(len(rows))
+        read = self._tensor([row[:-1] for row in rows])
+        behind = self._module(input_ids=read, past_key_values=first.past_key_values).logits
+        return torch.cat([logits, behind], dim=1)
 
     def _tensor(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor([list(row) for row in rows], device=self._module.device)
 
 
-class _Ends(StoppingCriteria):  # type: ignore[misc]
+class _Ends(StoppingCriteria):
     """An answer ends where a stop text stands in it, blanks before it aside.
 
     Args:
@@ -166,13 +178,25 @@ def as_it_is(tokenizer: Any, renderer: Renderer, prompt: Prompt, room: int) -> E
     return replace(fitted, ids=tuple(tokenizer(text, add_special_tokens=not renderer.chat)["input_ids"]))
 
 
-def plain(folder: Path, embedder: Embedder, device: Any, trust_remote_code: bool = False) -> PlainTransformers:
+def plain(
+    folder: Path,
+    embedder: Embedder,
+    device: Any,
+    trust_remote_code: bool = False,
+    base: tuple[Path, torch.dtype] | None = None,
+) -> PlainTransformers:
     """A model folder as Transformers loads it, in the number format that it states.
 
+    Args:
+        base: where the folder holds an adapter of PEFT's: the folder of its base model, and the number format.
+
     Raises:
-        UserError: Transformers does not load it.
+        UserError: Transformers, or PEFT, does not load it.
     """
-    module = module_of(folder, device, trust_remote_code)
+    if base is None:
+        module = module_of(folder, device, trust_remote_code)
+    else:
+        module = laid_beside(module_of(base[0], device, trust_remote_code).to(base[1]), folder)
     return PlainTransformers(str(folder), module, lambda: _tokenizer(folder, trust_remote_code), embedder)
 
 
