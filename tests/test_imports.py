@@ -99,6 +99,7 @@ HOMES = {
     "transformers": ("advisor.models", "finetune"),
     "huggingface_hub": ("advisor.models", "advisor.deploy.exporting.hub"),
     "gguf": ("advisor.models",),
+    "xllamacpp": ("advisor.models.hosted.llama_cpp_program",),
     "sentence_transformers": tuple(f"advisor.models.local.{name}" for name in ("embedder", "reranker", "trainable")),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune", "advisor.models.local.onto"),
