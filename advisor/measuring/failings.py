@@ -12,6 +12,7 @@ from advisor.tasks.task import UNANSWERABLE
 
 _LOOP = re.compile(r"(\S+(?:\s+\S+){0,7}?)(?:\s+\1){3}\s*\S{0,40}$")
 _TAIL = 600  # characters of an answer's end in which a loop is looked for
+_SIZES = range(1, 9)  # words of a loop
 
 
 def refusals(text: str, targets: Sequence[str]) -> float:
@@ -39,4 +40,13 @@ def format_failures(text: str, targets: Sequence[str], kind: str, labels: Sequen
 
 def loops(text: str) -> bool:
     """Whether a text ends in the same words again and again."""
-    return _LOOP.search(unicode_form(text)[-_TAIL:]) is not None
+    tail = unicode_form(text)[-_TAIL:]
+    return _may_loop(tail.split()) and _LOOP.search(tail) is not None
+
+
+def _may_loop(words: Sequence[str]) -> bool:
+    """Whether the second and the third of four rounds are the same, up to the last word or the one before it. The
+    pattern, which allows for parts of words around them, takes a hundred times as long to find none."""
+    ends = (len(words), len(words) - 1)
+    spans = ((end - 3 * size, end - 2 * size, end - size) for end in ends for size in _SIZES if 4 * size <= end)
+    return any(words[second:third] == words[third:fourth] for second, third, fourth in spans)

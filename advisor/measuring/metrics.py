@@ -126,9 +126,10 @@ def _token_f1(text: str, targets: Sequence[str]) -> float:
 
 
 def _without_common_signs(answer: tuple[str, ...], target: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
-    common = Counter(filter(is_sign, answer)) & Counter(filter(is_sign, target))
-    if not common:
+    signs = set(filter(is_sign, set(answer).intersection(target)))
+    if not signs:
         return answer, target
+    common = Counter(filter(signs.__contains__, answer)) & Counter(filter(signs.__contains__, target))
     left, right = Counter(answer) - common, Counter(target) - common
     return list(left.elements()), list(right.elements())
 

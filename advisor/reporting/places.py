@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from operator import is_not
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
 
@@ -76,12 +78,19 @@ class _Names:
         match found:
             case str():
                 return self._any.sub(lambda one: self._of.get(one[0], "~"), found) if "/" in found else found
+            case None | bool() | int() | float():
+                return found
             case tuple() | list():
-                return type(found)(map(self.of, found))
-            case Mapping():
-                return {key: self.of(value) for key, value in found.items()}
+                now = [self.of(one) for one in found]
+                return type(found)(now) if any(map(is_not, now, found)) else found
         if dataclasses.is_dataclass(found) and not isinstance(found, type):
-            values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found) if field.init}
-            now = {name: self.of(value) for name, value in values.items()}
-            return dataclasses.replace(found, **now) if any(now[name] is not values[name] for name in now) else found
-        return found
+            values = {name: getattr(found, name) for name in _given(type(found))}
+            renamed = {name: self.of(value) for name, value in values.items()}
+            return dataclasses.replace(found, **renamed) if any(map(is_not, renamed.values(), values.values())) else found
+        return {key: self.of(value) for key, value in found.items()} if isinstance(found, Mapping) else found
+
+
+@cache
+def _given(one: type) -> tuple[str, ...]:
+    """The fields of a dataclass that it is made of."""
+    return tuple(field.name for field in dataclasses.fields(one) if field.init)

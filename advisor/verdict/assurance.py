@@ -10,8 +10,9 @@ promises too much: of close rivals it is mostly chance which seems better and by
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -120,11 +121,16 @@ class Assurance:
         """Half widths of the pairwise intervals at that size."""
         count = len(self.samples)
         half = np.zeros((count, count))
-        for i, j in combinations(range(count), 2):
-            one, two = self.samples[i], self.samples[j]
-            examples = (per_example(one, two) + 2 * full_size(one.means - two.means) ** 2 / size) / size
+        for (i, j), (variance, full) in self._pairs.items():
+            examples = (variance + 2 * full**2 / size) / size
             half[i, j] = half[j, i] = half_width([VariancePart(examples, size + 1), seeds[i], seeds[j]], LEVEL)
         return Bars(half, half - self.margin)
+
+    @cached_property
+    def _pairs(self) -> Mapping[tuple[int, int], tuple[float, float]]:
+        """Of every pair the variance of an example's difference, and how far away its pseudo-examples are."""
+        every = combinations(enumerate(self.samples), 2)
+        return {(i, j): (per_example(a, b), full_size(a.means - b.means)) for (i, a), (j, b) in every}
 
 
 _LEAST = 0.02

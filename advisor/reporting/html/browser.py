@@ -24,11 +24,14 @@ class StoredTexts:
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, bool], int] = {}
+        self._seen: dict[tuple[str, bool], int] = {}  # as they came
 
     def place(self, whole: str, passage: bool = False) -> int:
         """The place of a text, of which control characters and marks of direction are left out."""
-        whole = "\n".join(map(unmarked, whole.split("\n")))
-        return self._places.setdefault((whole, passage), len(self._places))
+        if (whole, passage) not in self._seen:
+            plain = "\n".join(map(unmarked, whole.split("\n")))
+            self._seen[whole, passage] = self._places.setdefault((plain, passage), len(self._places))
+        return self._seen[whole, passage]
 
     def stored(self, room: int) -> tuple[list[str | list[Any]], int]:
         """The texts by place, a cut one with the number of characters that are left out; and how many of these."""
