@@ -86,7 +86,9 @@ class _Names:
         if dataclasses.is_dataclass(found) and not isinstance(found, type):
             values = {name: getattr(found, name) for name in _given(type(found))}
             renamed = {name: self.of(value) for name, value in values.items()}
-            return dataclasses.replace(found, **renamed) if any(map(is_not, renamed.values(), values.values())) else found
+            return (
+                dataclasses.replace(found, **renamed) if any(map(is_not, renamed.values(), values.values())) else found
+            )
         return {key: self.of(value) for key, value in found.items()} if isinstance(found, Mapping) else found
 
 
