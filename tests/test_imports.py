@@ -138,7 +138,6 @@ HOMES = {
     "onnx": ("advisor.models.local.graphs",),
     "onnxscript": ("advisor.models.local.graphs",),
     "onnxruntime": ("advisor.models.local.ort",),
-    "xllamacpp": ("advisor.models.hosted.llama_cpp_program",),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
