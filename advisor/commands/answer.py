@@ -12,10 +12,11 @@ from typing import Any, TextIO
 
 from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
-from advisor.commands.options import add_model, add_prices, load_named
+from advisor.commands.options import add_model, add_prices
+from advisor.commands.recorded import model_of_row
 from advisor.commands.spending import cap_of, paying
 from advisor.deploy.answers import answer_line, cited
-from advisor.deploy.predictors import chosen, keeps_texts, recorded_model, restored
+from advisor.deploy.predictors import chosen, keeps_texts, restored
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
@@ -56,11 +57,7 @@ def run(options: argparse.Namespace) -> int:
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
     with LiveProgress():
-        model = (
-            load_named(options.model, options)
-            if options.model
-            else recorded_model(comparison, row, options.trust_remote_code, options.offline)
-        )
+        model = model_of_row(options, comparison, row)
         predictor = restored(comparison, row, model)
     try:
         with paying(cap_of(options), load_prices(options.prices)):

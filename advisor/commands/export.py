@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from advisor.commands.options import add_model, add_prices, load_named
+from advisor.commands.options import add_model, add_prices
+from advisor.commands.recorded import model_of_row
 from advisor.commands.spending import cap_of, paying
 from advisor.deploy.exporting.card import UNKNOWN, Licences
 from advisor.deploy.exporting.certificate import Certificate
@@ -16,7 +17,7 @@ from advisor.deploy.exporting.hub import check_push, push
 from advisor.deploy.exporting.questions import questions_of
 from advisor.deploy.exporting.registry import exporter_of, formats
 from advisor.deploy.exporting.rows import fitted_row
-from advisor.deploy.predictors import chosen, keeps_texts, recorded_model
+from advisor.deploy.predictors import chosen, keeps_texts
 from advisor.disk import put
 from advisor.intake import there
 from advisor.measuring.reading import read_comparison
@@ -73,11 +74,7 @@ def run(options: argparse.Namespace) -> int:
     run = chosen(comparison, options.spec)
     licences = Licences(options.license, options.base_license, options.data_license)
     with LiveProgress(), paying(cap_of(options), load_prices(options.prices)):
-        model = (
-            load_named(options.model, options)
-            if options.model
-            else recorded_model(comparison, run, options.trust_remote_code, options.offline)
-        )
+        model = model_of_row(options, comparison, run)
         row = fitted_row(comparison, run, model)
         try:
             certificate, place = Export(row, exporter, out, questions, options.margin, licences).carry_out()

@@ -11,8 +11,9 @@ from pathlib import Path
 from advisor.approaches import Predictor, apart, parse, untrained
 from advisor.cleaning import say
 from advisor.commands.options import add_model, add_prices, load_named
+from advisor.commands.recorded import model_of_row
 from advisor.commands.spending import cap_of, paying
-from advisor.deploy.predictors import brief_of, chosen, keeps_texts, recorded_model, restored
+from advisor.deploy.predictors import brief_of, chosen, keeps_texts, restored
 from advisor.deploy.serving.app import Service, application
 from advisor.deploy.serving.bounds import ServingBounds
 from advisor.deploy.serving.engine import Engine
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             log.write("documents", documents=len(documents), pieces=row.predictor.pieces, kept=True)
     prices = load_prices(options.prices)
     observer = PrometheusObserver(measured_row(comparison, found), _tariff(prices, found, model))
-    engine = Engine(row, bounds, observer, log)
+    engine = Engine(row, bounds, observer, log, prices)
     observer.ready_when(lambda: engine.state == "ready")
     try:
         with paying(cap_of(options), prices):
@@ -128,9 +129,7 @@ def _model(options: argparse.Namespace, comparison: Comparison, found: Run) -> L
     """The model of the row: as recorded, as named, or either by vLLM."""
     if options.engine == "vllm":
         return load_named(_by_vllm(options.model or _recorded_name(comparison, found)), options)
-    if options.model:
-        return load_named(options.model, options)
-    return recorded_model(comparison, found, options.trust_remote_code, options.offline)
+    return model_of_row(options, comparison, found)
 
 
 def _predictor(options: argparse.Namespace, comparison: Comparison, found: Run, model: LanguageModel) -> Predictor:

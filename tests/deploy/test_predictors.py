@@ -197,3 +197,11 @@ def test_texts_that_were_recorded_are_not_said_to_be_left_out(light_task: Task, 
     without = advisor.compare(light_task, model, ["rag:k=1"], out=tmp_path, texts=False)
     assert kept.key != without.key
     assert not any(p.passages for run in without.runs for p in run.predictions)
+
+
+def test_the_recorded_model_is_not_loaded_in_another_way(
+    moved: tuple[Path, advisor.Comparison, list[Example]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _, _ = moved
+    assert main(["answer", str(folder), "zero-shot", "the sea", "--dtype", "bfloat16"]) == 2
+    assert "--dtype goes with --model: the recorded model is loaded as it was recorded" in capsys.readouterr().err

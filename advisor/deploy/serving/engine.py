@@ -20,6 +20,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.crew import Crew, decoding_together
 from advisor.tasks import Document
+from advisor.verdict import Prices
 
 THREADS = 8
 """Batches that can be decoded together: what waits beyond them joins when one of them is done."""
@@ -37,19 +38,22 @@ class Engine:
         bounds: of the queue.
         observer: is told what happens.
         log: takes a line for every request.
+        prices: by which tokens are paid; the built-in list where None.
 
     Attributes:
         state: what it is doing.
         on_failure: is called where it could not be warmed up.
     """
 
-    def __init__(self, row: ServedRow, bounds: ServingBounds, observer: Observer, log: EventLog) -> None:
+    def __init__(
+        self, row: ServedRow, bounds: ServingBounds, observer: Observer, log: EventLog, prices: Prices | None = None
+    ) -> None:
         self.row = row
         self.bounds = bounds
         self.observer = observer
         self.state: State = "starting"
         self._log = log
-        self._accounts = Accounts(row, observer, log)
+        self._accounts = Accounts(row, observer, log, prices)
         self._cores = row.model.describe().get("threads")
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
