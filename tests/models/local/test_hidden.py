@@ -24,6 +24,7 @@ def own_states(module: Any, ids: Sequence[int]) -> list[torch.Tensor]:
 
 
 def test_they_are_those_of_transformers(any_model: LocalModel, prompts: list[Prompt]) -> None:
+    any_model.activate(None)  # others may have left theirs
     layers, copied = range(1, any_model.can.layers), copy.deepcopy(any_model.module)  # asked so, it keeps hooks
     for prompt, found in zip(prompts, any_model.hidden_states(prompts, layers), strict=True):
         row = any_model.renderer.encode(prompt, 0)
